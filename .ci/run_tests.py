@@ -182,7 +182,7 @@ def run_lint(summary):
                 [program, *options], cwd=ROOT, stdout=fp,
                 stderr=subprocess.STDOUT).returncode
         summary.add(
-            'lint', **{'failed' if code else 'passed': [name]},
+            f'lint {name}', **{'failed' if code else 'passed': [name]},
             seconds=time.monotonic() - start, log=log)
 
 
