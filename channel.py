@@ -1,0 +1,121 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+from trytond.cache import Cache
+from trytond.model import (
+    DeactivableMixin, ModelSQL, ModelView, Unique, fields)
+from trytond.pool import Pool
+from trytond.pyson import Eval
+from trytond.transaction import Transaction, inactive_records
+
+
+class Channel(DeactivableMixin, ModelSQL, ModelView):
+    __name__ = 'sale.channel'
+
+    name = fields.Char(
+        "Name", required=True,
+        help="The name of the branch or sales agency.")
+    code = fields.Char("Code")
+    company = fields.Many2One(
+        'company.company', "Company", required=True,
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            })
+    managers = fields.Many2Many(
+        'sale.channel-manager-company.employee', 'channel', 'employee',
+        "Managers",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        help="The employees who see and reassign "
+        "all the trackings of the channel.")
+    members = fields.Many2Many(
+        'sale.channel-member-company.employee', 'channel', 'employee',
+        "Members",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        help="The employees to whom the trackings of the channel "
+        "can be assigned.")
+
+    _managed_cache = Cache(__name__ + '.get_managed', context=False)
+
+    @classmethod
+    def __setup__(cls):
+        cls.code.search_unaccented = False
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('code_unique', Unique(t, t.company, t.code),
+                'sale_opportunity_management.msg_channel_code_unique'),
+            ]
+        cls._order.insert(0, ('name', 'ASC'))
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    def get_rec_name(self, name):
+        return f'[{self.code}] {self.name}' if self.code else self.name
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        _, operator, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        return [bool_op,
+            ('name', operator, *extra),
+            ('code', operator, *extra),
+            ]
+
+    @classmethod
+    def get_managed(cls):
+        "Return the ids of the channels managed by the employees of the user"
+        pool = Pool()
+        User = pool.get('res.user')
+        employees = User.get_employees()
+        channels = cls._managed_cache.get(employees)
+        if channels is None:
+            with Transaction().set_user(0), inactive_records():
+                channels = tuple(sorted(map(int, cls.search([
+                                    ('managers', 'in', list(employees)),
+                                    ], order=[]))))
+            cls._managed_cache.set(employees, channels)
+        return channels
+
+    @property
+    def team(self):
+        "The employees to whom a manager can assign trackings of the channel"
+        return set(self.members) | set(self.managers)
+
+    @classmethod
+    def copy(cls, channels, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('code', None)
+        return super().copy(channels, default=default)
+
+
+class _ChannelEmployee(ModelSQL):
+
+    channel = fields.Many2One(
+        'sale.channel', "Channel", required=True, ondelete='CASCADE')
+    employee = fields.Many2One(
+        'company.employee', "Employee", required=True, ondelete='CASCADE')
+
+
+class ChannelManager(_ChannelEmployee):
+    __name__ = 'sale.channel-manager-company.employee'
+
+    @classmethod
+    def on_modification(cls, mode, managers, field_names=None):
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        super().on_modification(mode, managers, field_names=field_names)
+        Channel._managed_cache.clear()
+
+
+class ChannelMember(_ChannelEmployee):
+    __name__ = 'sale.channel-member-company.employee'

@@ -1,0 +1,50 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+from trytond.exceptions import UserError, UserWarning
+from trytond.model.exceptions import ValidationError
+
+
+class PlannedDateError(ValidationError):
+    pass
+
+
+class DoneDateError(ValidationError):
+    pass
+
+
+class DurationError(ValidationError):
+    pass
+
+
+class CallerError(ValidationError):
+    pass
+
+
+class AlreadyRecordedError(UserError):
+    pass
+
+
+class OperatorError(ValidationError):
+    pass
+
+
+class ClosedTrackingError(ValidationError):
+    pass
+
+
+class SimilarTrackingWarning(UserWarning):
+    pass
+
+
+class PendingActivityWarning(UserWarning):
+    pass
+
+
+class AssignError(UserError):
+    pass
+
+
+class RegisterError(UserError):
+    pass

@@ -1,0 +1,37 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+from trytond.pool import Pool, PoolMeta
+
+# The models whose rules look at the employees and channels of the user
+RULE_MODELS = {
+    'sale.tracking',
+    'sale.call',
+    'sale.task',
+    }
+
+
+class Rule(metaclass=PoolMeta):
+    __name__ = 'ir.rule'
+
+    @classmethod
+    def _get_context(cls, model_name):
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        User = pool.get('res.user')
+        context = super()._get_context(model_name)
+        if model_name in RULE_MODELS:
+            context['employees'] = User.get_employees()
+            context['managed_channels'] = Channel.get_managed()
+        return context
+
+    @classmethod
+    def _get_cache_key(cls, model_names):
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        User = pool.get('res.user')
+        key = super()._get_cache_key(model_names)
+        if model_names & RULE_MODELS:
+            key = (*key, User.get_employees(), Channel.get_managed())
+        return key

@@ -1,0 +1,732 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import re
+import unicodedata
+
+from sql import Null
+
+from trytond.i18n import gettext
+from trytond.model import (
+    DeactivableMixin, Index, ModelSQL, ModelView, Unique, fields,
+    sequence_ordered)
+from trytond.modules.party.exceptions import EraseError
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Bool, Eval, Id
+from trytond.tools import grouped_slice, likify
+from trytond.transaction import (
+    Transaction, check_access, without_check_access)
+from trytond.wizard import (
+    Button, StateAction, StateTransition, StateView, Wizard)
+
+from .exceptions import RegisterError
+
+RATINGS = [
+    (None, ""),
+    ('1', "★"),
+    ('2', "★★"),
+    ('3', "★★★"),
+    ('4', "★★★★"),
+    ('5', "★★★★★"),
+    ]
+_PHONE_TYPES = ['phone', 'mobile']
+# The legal forms that say nothing about which company it is
+_LEGAL_FORMS = re.compile(
+    r'\b(s\s*a\s*s|s\s*a|s\s*l\s*u?|s\s*r\s*l|ltda|cia|e\s*u|inc|llc)\b')
+
+
+def normalize_name(name):
+    """Return the name without accents, punctuation, legal form and case
+
+    Two names with the same normal form are taken for the same customer."""
+    name = unicodedata.normalize('NFKD', name or '')
+    name = ''.join(c for c in name if not unicodedata.combining(c))
+    name = re.sub(r'[^\w]+', ' ', name.lower().replace('.', ''))
+    short = ' '.join(_LEGAL_FORMS.sub(' ', name).split())
+    return short or ' '.join(name.split())
+
+
+class Party(metaclass=PoolMeta):
+    __name__ = 'party.party'
+
+    contacts = fields.One2Many(
+        'party.contact', 'party', "Contacts",
+        help="The people to talk to.")
+    rating = fields.Function(
+        fields.Selection(RATINGS, "Rating", sort=False),
+        'get_typification', setter='set_typification',
+        searcher='search_typification')
+    rating_comment = fields.Function(
+        fields.Text("Rating Comment"),
+        'get_typification', setter='set_typification',
+        searcher='search_typification')
+
+    @classmethod
+    @without_check_access
+    def get_typification(cls, parties, names):
+        pool = Pool()
+        Typification = pool.get('party.typification')
+        values = {n: dict.fromkeys(map(int, parties)) for n in names}
+        for sub_parties in grouped_slice(parties, 1000):
+            for typification in Typification.search([
+                        ('party', 'in', list(sub_parties)),
+                        ('company', '=', Typification.default_company()),
+                        ]):
+                for name in names:
+                    values[name][typification.party.id] = getattr(
+                        typification, name)
+        return values
+
+    @classmethod
+    @without_check_access
+    def set_typification(cls, parties, name, value):
+        pool = Pool()
+        Typification = pool.get('party.typification')
+        company = Typification.default_company()
+        typifications = {
+            t.party: t for t in Typification.search([
+                    ('party', 'in', parties),
+                    ('company', '=', company),
+                    ])}
+        to_save = []
+        for party in parties:
+            typification = typifications.get(party)
+            if not typification:
+                if value is None or company is None:
+                    continue
+                typification = Typification(party=party, company=company)
+            setattr(typification, name, value)
+            to_save.append(typification)
+        Typification.save(to_save)
+
+    @classmethod
+    @without_check_access
+    def search_typification(cls, name, clause):
+        pool = Pool()
+        Typification = pool.get('party.typification')
+        _, operator, value = clause
+        table = Typification.__table__()
+        company = ('company', '=', Typification.default_company())
+        if ((operator == '=' and value is None)
+                or (operator == 'in' and None in value)):
+            # No typification is an empty one
+            query = Typification.search(
+                [company, (name, '!=', None)], order=[], query=True)
+            domain = [('id', 'not in', table.select(
+                        table.party, where=table.id.in_(query)))]
+            if operator == 'in' and (
+                    values := [v for v in value if v is not None]):
+                domain = ['OR', domain,
+                    cls.search_typification(name, (name, 'in', values))]
+            return domain
+        query = Typification.search(
+            [company, (name, operator, value)], order=[], query=True)
+        return [('id', 'in', table.select(
+                    table.party, where=table.id.in_(query)))]
+
+    @classmethod
+    def order_rating(cls, tables):
+        pool = Pool()
+        Typification = pool.get('party.typification')
+        party, _ = tables[None]
+        if 'typification' not in tables:
+            typification = Typification.__table__()
+            tables['typification'] = {
+                None: (typification, (typification.party == party.id)
+                    & (typification.company
+                        == Typification.default_company())),
+                }
+        else:
+            typification, _ = tables['typification'][None]
+        return [typification.rating]
+
+    @classmethod
+    def search_similar(cls, name=None, codes=(), values=(), limit=20):
+        """Return the parties that may be the same as the described one
+
+        name is its name, codes its identifiers and values its phone numbers
+        and e-mails, numbers in E.164.  The surest come first: same
+        identifier, same contact mechanism, similar name.
+        """
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Identifier = pool.get('party.identifier')
+        parties = {}
+        if codes:
+            for identifier in Identifier.search([
+                        ['OR',
+                            ('code', 'in', list(codes)),
+                            ('code_compact', 'in', list(codes)),
+                            ],
+                        ('party.active', '=', True),
+                        ], limit=limit):
+                parties[identifier.party] = None
+        if values:
+            for mechanism in ContactMechanism.search([
+                        ('value_compact', 'in', list(values)),
+                        ('party.active', '=', True),
+                        ], limit=limit):
+                parties[mechanism.party] = None
+        if normal := normalize_name(name):
+            with Transaction().set_context(search_similarity=0.5):
+                similar = cls.search([
+                        ('name', 'ilike', likify(name.strip())),
+                        ], limit=limit)
+            if len(similar) < limit:
+                # The first word finds what the rest is written otherwise of
+                word = max(name.split(), key=len)
+                similar += cls.search([
+                        ('name', 'ilike', f'%{word}%'),
+                        ('id', 'not in', [p.id for p in similar]),
+                        ], limit=limit)
+            for party in similar:
+                other = normalize_name(party.name)
+                if normal in other or other in normal:
+                    parties[party] = None
+        return list(parties)[:limit]
+
+
+class Contact(
+        sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
+    __name__ = 'party.contact'
+
+    party = fields.Many2One(
+        'party.party', "Party", required=True, ondelete='CASCADE',
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            })
+    name = fields.Char(
+        "Name",
+        states={
+            'required': Bool(Eval('active', True)),
+            })
+    job_title = fields.Char("Job Title")
+    contact_mechanisms = fields.One2Many(
+        'party.contact_mechanism', 'contact', "Contact Mechanisms",
+        domain=[
+            ('party', '=', Eval('party', -1)),
+            ],
+        states={
+            'readonly': ~Eval('party'),
+            })
+    phone = fields.Function(
+        fields.Char("Phone"), 'get_contact_mechanism')
+    email = fields.Function(
+        fields.Char("E-Mail"), 'get_contact_mechanism')
+    comment = fields.Text("Comment")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('party')
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(t, (Index.Unaccent(t.job_title), Index.Similarity())))
+
+    @classmethod
+    def get_contact_mechanism(cls, contacts, names):
+        types = {
+            'phone': set(_PHONE_TYPES),
+            'email': {'email'},
+            }
+        return {
+            name: {
+                c.id: next(
+                    (m.value for m in c.contact_mechanisms
+                        if m.type in types[name]), None)
+                for c in contacts}
+            for name in names}
+
+    def get_rec_name(self, name):
+        if self.job_title:
+            return f'{self.name} ({self.job_title})'
+        return self.name or ''
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        _, operator, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        return [bool_op,
+            ('name', operator, *extra),
+            ('job_title', operator, *extra),
+            ]
+
+
+class ContactMechanism(metaclass=PoolMeta):
+    __name__ = 'party.contact_mechanism'
+
+    contact = fields.Many2One(
+        'party.contact', "Contact", ondelete='SET NULL',
+        domain=[
+            ('party', '=', Eval('party', -1)),
+            ],
+        help="The person who is reached by it.")
+
+    @fields.depends('contact', '_parent_contact.party')
+    def on_change_contact(self):
+        if self.contact and self.contact.party:
+            self.party = self.contact.party
+
+    @classmethod
+    def compact_phone(cls, text):
+        """Return the text as a phone number in E.164 or None
+
+        A national number is read as one of the company's country."""
+        if not text or not re.search(r'\d', text):
+            return None
+        mechanism = cls(party=None)
+        if number := mechanism._parse_phonenumber(text.strip('% ')):
+            return mechanism.format_value_compact(
+                f'+{number.country_code}{number.national_number}', 'phone')
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        domain = super().search_rec_name(name, clause)
+        _, operator, value = clause
+        if (operator in {'ilike', 'like', '='}
+                and isinstance(value, str)
+                and re.fullmatch(r'[%\d\s()+./-]+', value)):
+            # Numbers are found however they are written
+            if number := cls.compact_phone(value):
+                domain.append(('value_compact', '=', number))
+            elif len(digits := re.sub(r'\D', '', value)) > 3:
+                domain.append(('value_compact', 'ilike', f'%{digits}%'))
+        return domain
+
+
+class Typification(ModelSQL):
+    __name__ = 'party.typification'
+
+    party = fields.Many2One(
+        'party.party', "Party", required=True, ondelete='CASCADE',
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    company = fields.Many2One(
+        'company.company', "Company", required=True, ondelete='CASCADE')
+    rating = fields.Selection(RATINGS, "Rating", sort=False)
+    rating_comment = fields.Text("Rating Comment")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('party_company_unique', Unique(t, t.party, t.company),
+                'sale_opportunity_management.msg_typification_unique'),
+            ]
+        cls._sql_indexes.add(
+            Index(
+                t,
+                (t.company, Index.Equality(cardinality='low')),
+                (t.rating, Index.Equality(cardinality='low')),
+                where=t.rating != Null))
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+
+class Replace(metaclass=PoolMeta):
+    __name__ = 'party.replace'
+
+    @classmethod
+    def fields_to_replace(cls):
+        return super().fields_to_replace() + [
+            ('party.contact', 'party'),
+            ('party.typification', 'party'),
+            ('sale.tracking', 'party'),
+            ]
+
+    def transition_replace(self):
+        self._merge_typifications()
+        return super().transition_replace()
+
+    def _merge_typifications(self):
+        "Keep one typification per company, with what both say"
+        pool = Pool()
+        Typification = pool.get('party.typification')
+        kept = {
+            t.company: t for t in Typification.search([
+                    ('party', '=', self.ask.destination.id),
+                    ])}
+        to_save, to_delete = [], []
+        for typification in Typification.search([
+                    ('party', '=', self.ask.source.id),
+                    ]):
+            if not (other := kept.get(typification.company)):
+                continue
+            other.rating = other.rating or typification.rating
+            other.rating_comment = '\n'.join(filter(None, [
+                        other.rating_comment, typification.rating_comment]))
+            to_save.append(other)
+            to_delete.append(typification)
+        Typification.save(to_save)
+        Typification.delete(to_delete)
+
+
+class Erase(metaclass=PoolMeta):
+    __name__ = 'party.erase'
+
+    def check_erase_company(self, party, company):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        super().check_erase_company(party, company)
+        if trackings := Tracking.search([
+                    ('party', '=', party.id),
+                    ('company', '=', company.id),
+                    ('state', '=', 'open'),
+                    ], limit=1):
+            tracking, = trackings
+            raise EraseError(gettext(
+                    'sale_opportunity_management.msg_erase_party_tracking',
+                    party=party.rec_name,
+                    tracking=tracking.rec_name))
+
+    def to_erase(self, party_id):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Contact = pool.get('party.contact')
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Identifier = pool.get('party.identifier')
+        Task = pool.get('sale.task')
+        Tracking = pool.get('sale.tracking')
+        Typification = pool.get('party.typification')
+        return super().to_erase(party_id) + [
+            (ContactMechanism, [('party', '=', party_id)], True,
+                ['value_compact'], ['****']),
+            (Identifier, [('party', '=', party_id)], True,
+                ['code_compact'], ['****']),
+            (Contact, [('party', '=', party_id)], True,
+                ['name', 'job_title', 'comment'], [None] * 3),
+            (Typification, [('party', '=', party_id)], True,
+                ['rating_comment'], [None]),
+            (Tracking, [('party', '=', party_id)], True,
+                ['comment'], [None]),
+            (Call, [('party', '=', party_id)], True,
+                ['summary', 'description'], [None] * 2),
+            (Task, [('party', '=', party_id)], True,
+                ['summary', 'description'], ['****', None]),
+            ]
+
+
+class Register(Wizard):
+    __name__ = 'party.register'
+
+    start = StateView(
+        'party.register.start',
+        'sale_opportunity_management.register_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Register", 'check', 'tryton-ok', default=True),
+            ])
+    check = StateTransition()
+    similar = StateView(
+        'party.register.similar',
+        'sale_opportunity_management.register_similar_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Back", 'start', 'tryton-back'),
+            Button("Register Anyway", 'register', 'tryton-create'),
+            Button("Use Selected", 'use', 'tryton-ok', default=True),
+            ])
+    use = StateTransition()
+    register = StateTransition()
+    open_tracking = StateAction(
+        'sale_opportunity_management.act_tracking_open')
+    open_party = StateAction('party.act_party_form')
+
+    def transition_check(self):
+        if self.start.find_similar():
+            return 'similar'
+        return 'register'
+
+    def default_similar(self, fields):
+        parties = self.start.find_similar()
+        return {
+            'parties': [p.id for p in parties],
+            'party': parties[0].id if len(parties) == 1 else None,
+            }
+
+    @check_access
+    def transition_register(self):
+        return self._open(*self.start.register())
+
+    @check_access
+    def transition_use(self):
+        if not self.similar.party:
+            raise RegisterError(gettext(
+                    'sale_opportunity_management.msg_register_select'))
+        return self._open(*self.start.register(self.similar.party))
+
+    def _open(self, party, tracking):
+        self.similar.party = party
+        self.similar.tracking = tracking
+        return 'open_tracking' if tracking else 'open_party'
+
+    def do_open_tracking(self, action):
+        return action, {'res_id': self.similar.tracking.id}
+
+    def do_open_party(self, action):
+        action['views'].reverse()
+        return action, {'res_id': self.similar.party.id}
+
+
+class RegisterStart(ModelView):
+    __name__ = 'party.register.start'
+
+    name = fields.Char(
+        "Name", required=True,
+        help="The name of the company or person.")
+    identifier_type = fields.Selection(
+        'get_identifier_types', "Identifier Type",
+        states={
+            'required': Bool(Eval('identifier_code')),
+            })
+    identifier_code = fields.Char("Identifier")
+    street = fields.Text("Street")
+    postal_code = fields.Char("Postal Code")
+    city = fields.Char("City")
+    country = fields.Many2One('country.country', "Country")
+    subdivision = fields.Many2One(
+        'country.subdivision', "Subdivision",
+        domain=[
+            ('country', '=', Eval('country', -1)),
+            ],
+        states={
+            'readonly': ~Eval('country'),
+            })
+    mechanisms = fields.One2Many(
+        'party.register.mechanism', None, "Contact Mechanisms")
+    contacts = fields.One2Many(
+        'party.register.contact', None, "Contacts")
+    company = fields.Many2One(
+        'company.company', "Company", readonly=True, required=True)
+    business_unit = fields.Many2One(
+        'sale.business_unit', "Business Unit",
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ],
+        help="What the customer is going to be called about.\n"
+        "Leave empty to register the customer without tracking.")
+    channel = fields.Many2One(
+        'sale.channel', "Channel",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        states={
+            'invisible': ~Eval('business_unit'),
+            })
+    operator = fields.Many2One(
+        'company.employee', "Operator",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('active', '=', True),
+            ],
+        states={
+            'invisible': ~Eval('business_unit'),
+            'readonly': ~Id(
+                'sale_opportunity_management', 'group_tracking_manager')
+            .in_(Eval('context', {}).get('groups', [])),
+            },
+        help="Leave empty to assign the tracking later.")
+    rating = fields.Selection(RATINGS, "Rating", sort=False)
+    rating_comment = fields.Text("Rating Comment")
+    similar = fields.Many2Many(
+        'party.party', None, None, "Similar Customers", readonly=True,
+        states={
+            'invisible': ~Eval('similar'),
+            },
+        help="The customers that exist already and look like this one.")
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_country(cls):
+        pool = Pool()
+        Company = pool.get('company.company')
+        if (company := cls.default_company()) is not None:
+            for address in Company(company).party.addresses:
+                if address.country:
+                    return address.country.id
+
+    @classmethod
+    def default_channel(cls):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        return Tracking.default_channel()
+
+    @classmethod
+    def default_operator(cls):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        return Tracking.default_operator()
+
+    @classmethod
+    def get_identifier_types(cls):
+        pool = Pool()
+        Identifier = pool.get('party.identifier')
+        return Identifier.get_types()
+
+    @fields.depends('country', 'subdivision')
+    def on_change_country(self):
+        if self.subdivision and self.subdivision.country != self.country:
+            self.subdivision = None
+
+    @fields.depends('name', 'identifier_code', 'mechanisms', 'contacts')
+    def on_change_with_similar(self):
+        return [p.id for p in self.find_similar()]
+
+    @fields.depends('name', 'identifier_code', 'mechanisms', 'contacts')
+    def find_similar(self):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Party = pool.get('party.party')
+        codes = set()
+        if self.identifier_code:
+            codes |= {
+                self.identifier_code,
+                re.sub(r'[\W_]', '', self.identifier_code)}
+        values = set()
+        for _, value in self._all_mechanisms():
+            values.add(ContactMechanism.compact_phone(value) or value.lower())
+        if not (self.name or codes or values):
+            return []
+        return Party.search_similar(self.name, codes, values)
+
+    @fields.depends('mechanisms', 'contacts')
+    def _all_mechanisms(self):
+        for mechanism in self.mechanisms or []:
+            if getattr(mechanism, 'value', None):
+                yield mechanism.type, mechanism.value
+        for contact in self.contacts or []:
+            yield from contact.mechanisms
+
+    def register(self, party=None):
+        """Create what the dialog describes and return party and tracking
+
+        When the party exists already, what it lacks is added to it."""
+        pool = Pool()
+        Address = pool.get('party.address')
+        Contact = pool.get('party.contact')
+        Identifier = pool.get('party.identifier')
+        Party = pool.get('party.party')
+        if party:
+            party = Party(party.id)
+        else:
+            party = Party(name=self.name)
+            # The country of the address is needed to read the phone numbers
+            party.addresses = [Address(
+                    street_unstructured=self.street,
+                    postal_code=self.postal_code,
+                    city=self.city,
+                    country=self.country,
+                    subdivision=self.subdivision)]
+            if self.identifier_code:
+                party.identifiers = [Identifier(
+                        type=self.identifier_type,
+                        code=self.identifier_code)]
+            party.save()
+        if self.rating or self.rating_comment:
+            party.rating = self.rating
+            party.rating_comment = self.rating_comment
+            party.save()
+        self._save_mechanisms(
+            party, None, [(m.type, m.value) for m in self.mechanisms])
+        names = {normalize_name(c.name): c for c in party.contacts}
+        for line in self.contacts:
+            if not (contact := names.get(normalize_name(line.name))):
+                contact = Contact(
+                    party=party, name=line.name, job_title=line.job_title)
+                contact.save()
+            self._save_mechanisms(party, contact, line.mechanisms)
+        return party, self._save_tracking(party)
+
+    def _save_mechanisms(self, party, contact, mechanisms):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        known = {m.value_compact for m in ContactMechanism.search([
+                    ('party', '=', party.id)])}
+        to_save = []
+        for type_, value in mechanisms:
+            mechanism = ContactMechanism(
+                party=party, contact=contact, type=type_, value=value)
+            compact = mechanism.format_value_compact(value, type_)
+            if compact not in known:
+                known.add(compact)
+                to_save.append(mechanism)
+        ContactMechanism.save(to_save)
+
+    def _save_tracking(self, party):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Tracking = pool.get('sale.tracking')
+        if not self.business_unit:
+            return
+        tracking = Tracking(
+            party=party,
+            company=self.company,
+            business_unit=self.business_unit,
+            channel=self.channel,
+            operator=self.operator)
+        if mechanisms := ContactMechanism.search([
+                    ('party', '=', party.id),
+                    ('type', 'in', _PHONE_TYPES),
+                    ], limit=1):
+            tracking.contact_mechanism, = mechanisms
+            tracking.contact = tracking.contact_mechanism.contact
+        tracking.save()
+        return tracking
+
+
+class RegisterMechanism(ModelView):
+    __name__ = 'party.register.mechanism'
+
+    type = fields.Selection(
+        'get_types', "Type", required=True, sort=False)
+    value = fields.Char("Value", required=True)
+
+    @classmethod
+    def default_type(cls):
+        return 'phone'
+
+    @classmethod
+    def get_types(cls):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        return ContactMechanism.fields_get(['type'])['type']['selection']
+
+
+class RegisterContact(ModelView):
+    __name__ = 'party.register.contact'
+
+    name = fields.Char("Name", required=True)
+    job_title = fields.Char("Job Title")
+    phone = fields.Char("Phone")
+    mobile = fields.Char("Mobile")
+    email = fields.Char("E-Mail")
+
+    @property
+    def mechanisms(self):
+        for type_ in ['phone', 'mobile', 'email']:
+            if value := getattr(self, type_, None):
+                yield type_, value
+
+
+class RegisterSimilar(ModelView):
+    __name__ = 'party.register.similar'
+
+    parties = fields.Many2Many(
+        'party.party', None, None, "Similar Customers", readonly=True)
+    party = fields.Many2One(
+        'party.party', "Customer",
+        domain=[
+            ('id', 'in', Eval('parties', [])),
+            ],
+        help="The existing customer that the registered one is.")
+    tracking = fields.Many2One('sale.tracking', "Tracking", readonly=True)

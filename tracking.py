@@ -1,0 +1,808 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+from collections import defaultdict
+
+from sql import Literal, Null
+from sql.aggregate import Count
+from sql.functions import CharLength
+
+from trytond.i18n import gettext, ngettext
+from trytond.model import (
+    ChatMixin, Index, ModelSQL, ModelView, Workflow, fields)
+from trytond.model.exceptions import AccessError
+from trytond.modules.company.model import (
+    employee_field, reset_employee, set_employee)
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, Id, If
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction, without_check_access
+
+from .activity import now
+from .exceptions import (
+    OperatorError, PendingActivityWarning, SimilarTrackingWarning)
+from .party import RATINGS, _PHONE_TYPES
+
+_is_manager = Id(
+    'sale_opportunity_management', 'group_tracking_manager').in_(
+    Eval('context', {}).get('groups', []))
+_is_administrator = Id(
+    'sale_opportunity_management', 'group_tracking_admin').in_(
+    Eval('context', {}).get('groups', []))
+
+
+class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
+    __name__ = 'sale.tracking'
+    _history = True
+    _rec_name = 'number'
+
+    _states = {
+        'readonly': Eval('state') == 'closed',
+        }
+
+    number = fields.Char("Number", required=True, readonly=True)
+    party = fields.Many2One(
+        'party.party', "Customer", required=True, ondelete='RESTRICT',
+        states={
+            'readonly': (
+                _states['readonly'] | Bool(Eval('calls', [0]))
+                | Bool(Eval('tasks', [0]))),
+            },
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    contact = fields.Many2One(
+        'party.contact', "Contact", ondelete='RESTRICT', states=_states,
+        domain=[
+            ('party', '=', Eval('party', -1)),
+            ],
+        help="The person to talk to.")
+    contact_mechanism = fields.Many2One(
+        'party.contact_mechanism', "Contact Mechanism", ondelete='RESTRICT',
+        states=_states,
+        domain=[
+            ('party', '=', Eval('party', -1)),
+            ],
+        context={
+            'company': Eval('company', -1),
+            },
+        search_context={
+            'related_party': Eval('party', -1),
+            },
+        depends={'company'},
+        help="How to reach the customer.\n"
+        "Leave empty to use the first phone number of the customer.")
+    phone = fields.Function(
+        fields.Char("Phone"), 'on_change_with_phone')
+    city = fields.Function(
+        fields.Char("City"), 'get_city', searcher='search_city')
+    rating = fields.Function(
+        fields.Selection(RATINGS, "Rating", sort=False),
+        'get_typification', searcher='search_typification')
+    rating_comment = fields.Function(
+        fields.Text("Rating Comment"),
+        'get_typification', searcher='search_typification')
+    company = fields.Many2One(
+        'company.company', "Company", required=True,
+        states={
+            'readonly': _states['readonly'] | Eval('party', True),
+            })
+    business_unit = fields.Many2One(
+        'sale.business_unit', "Business Unit", required=True,
+        ondelete='RESTRICT', states=_states,
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ])
+    channel = fields.Many2One(
+        'sale.channel', "Channel", ondelete='RESTRICT',
+        states={
+            'readonly': _states['readonly'] | ~_is_administrator,
+            },
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        help="The branch or sales agency that works the customer.")
+    operator = fields.Many2One(
+        'company.employee', "Operator", ondelete='RESTRICT',
+        states={
+            'readonly': _states['readonly'] | ~_is_manager,
+            },
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        help="The employee who works the customer.")
+    assign_date = fields.DateTime(
+        "Assigned On", readonly=True,
+        help="Since when the operator works the customer.")
+    opportunity = fields.Many2One(
+        'sale.opportunity', "Opportunity", ondelete='RESTRICT',
+        states=_states,
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('party', '=', Eval('party', -1)),
+            ],
+        help="The opportunity that was made from the tracking.")
+    start_date = fields.Date("Start Date", required=True, states=_states)
+    end_date = fields.Date(
+        "End Date", readonly=True,
+        states={
+            'invisible': Eval('state') != 'closed',
+            })
+    comment = fields.Text("Comment")
+    calls = fields.One2Many(
+        'sale.call', 'tracking', "Calls", states=_states,
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        order=[('date', 'DESC'), ('id', 'DESC')])
+    tasks = fields.One2Many(
+        'sale.task', 'tracking', "Tasks", states=_states,
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        order=[('date', 'DESC'), ('id', 'DESC')])
+    interest = fields.Selection(
+        'get_interests', "Interest", readonly=True, sort=False,
+        help="The interest of the last answered call.")
+    interest_string = interest.translated('interest')
+    interest_path = fields.Function(
+        fields.Char("Interest Path",
+            help="The interest of each call, from the first to the last."),
+        'get_interest_path')
+    calls_number = fields.Function(
+        fields.Integer("Calls Made"), 'get_calls_number')
+    last_activity = fields.DateTime(
+        "Last Activity", readonly=True,
+        help="When the last call or task was done.")
+    next_activity = fields.DateTime(
+        "Next Activity", readonly=True,
+        help="When the next call or task is planned.")
+    closed_by = employee_field("Closed By", states=['open', 'closed'])
+    state = fields.Selection([
+            ('open', "Open"),
+            ('closed', "Closed"),
+            ], "State", required=True, readonly=True, sort=False)
+
+    del _states
+
+    @classmethod
+    def __setup__(cls):
+        cls.number.search_unaccented = False
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(
+                    t,
+                    (t.party, Index.Equality()),
+                    (t.business_unit, Index.Equality()),
+                    where=t.state == 'open'),
+                Index(
+                    t,
+                    (t.operator, Index.Equality()),
+                    (t.next_activity, Index.Range()),
+                    where=t.state == 'open'),
+                Index(
+                    t,
+                    (t.company, Index.Equality(cardinality='low')),
+                    (t.start_date, Index.Range()),
+                    (t.id, Index.Range()),
+                    where=(t.state == 'open') & (t.operator == Null)),
+                Index(
+                    t,
+                    (t.company, Index.Equality(cardinality='low')),
+                    (t.start_date, Index.Range(order='DESC')),
+                    (t.id, Index.Range(order='DESC'))),
+                Index(t, (t.operator, Index.Range()), (t.id, Index.Range())),
+                Index(t, (t.channel, Index.Range()), (t.id, Index.Range())),
+                Index(t, (t.business_unit, Index.Range())),
+                Index(t, (t.contact_mechanism, Index.Range())),
+                Index(t, (t.contact, Index.Range())),
+                })
+        cls._order = [('start_date', 'DESC'), ('id', 'DESC')]
+        cls._transitions |= {
+            ('open', 'closed'),
+            ('closed', 'open'),
+            }
+        cls._buttons.update({
+                'record_call': {
+                    'invisible': Eval('state') != 'open',
+                    'depends': ['state'],
+                    },
+                'close': {
+                    'invisible': Eval('state') != 'open',
+                    'depends': ['state'],
+                    },
+                'reopen': {
+                    'invisible': Eval('state') != 'closed',
+                    'depends': ['state'],
+                    },
+                })
+
+    @classmethod
+    def order_number(cls, tables):
+        table, _ = tables[None]
+        return [CharLength(table.number), table.number]
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_channel(cls):
+        "The only channel that the current employee works for"
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        employee = Transaction().context.get('employee')
+        if employee is not None and not cls.is_administrator():
+            channels = Channel.search(['OR',
+                    ('members', '=', employee),
+                    ('managers', '=', employee),
+                    ], limit=2)
+            if len(channels) == 1:
+                return channels[0].id
+
+    @classmethod
+    def default_operator(cls):
+        "Whoever registers a tracking as an operator gets it"
+        if not cls.is_manager():
+            return Transaction().context.get('employee')
+
+    @classmethod
+    def default_start_date(cls):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        return Date.today()
+
+    @classmethod
+    def default_state(cls):
+        return 'open'
+
+    @fields.depends('party', 'contact', 'contact_mechanism')
+    def on_change_party(self):
+        if self.contact and self.contact.party != self.party:
+            self.contact = None
+        if (self.contact_mechanism
+                and self.contact_mechanism.party != self.party):
+            self.contact_mechanism = None
+
+    @fields.depends('contact', 'contact_mechanism')
+    def on_change_contact(self):
+        if self.contact and not self.contact_mechanism:
+            for mechanism in self.contact.contact_mechanisms:
+                if mechanism.type in _PHONE_TYPES:
+                    self.contact_mechanism = mechanism
+                    break
+
+    @fields.depends('party', 'contact_mechanism')
+    def on_change_with_phone(self, name=None):
+        if self.contact_mechanism:
+            return self.contact_mechanism.value
+        elif self.party:
+            mechanism = self.party.contact_mechanism_get(set(_PHONE_TYPES))
+            return mechanism.value if mechanism else None
+
+    @fields.depends(
+        'id', 'company', 'party', 'business_unit', 'state',
+        methods=['_search_similar'])
+    def on_change_notify(self):
+        notifications = super().on_change_notify()
+        if (self.state == 'open'
+                and self.company and self.party and self.business_unit):
+            for similar in self._search_similar([self]):
+                notifications.append(('warning', self._similar_text(similar)))
+        return notifications
+
+    @classmethod
+    def get_interests(cls):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        return Call.fields_get(['interest'])['interest']['selection']
+
+    @classmethod
+    def get_city(cls, trackings, name):
+        cities = {}
+        for tracking in trackings:
+            address = tracking.party.address_get()
+            cities[tracking.id] = address.city if address else None
+        return cities
+
+    @classmethod
+    def search_city(cls, name, clause):
+        pool = Pool()
+        Address = pool.get('party.address')
+        address = Address.__table__()
+        query = Address.search(
+            [('city', *clause[1:])], order=[], query=True)
+        t = cls.__table__()
+        return [('id', 'in', t.select(
+                    t.id, where=t.party.in_(address.select(
+                            address.party,
+                            where=address.id.in_(query)))))]
+
+    @classmethod
+    def get_typification(cls, trackings, names):
+        return {
+            name: {t.id: getattr(t.party, name) for t in trackings}
+            for name in names}
+
+    @classmethod
+    def search_typification(cls, name, clause):
+        return [('party', 'where', [tuple(clause)])]
+
+    @classmethod
+    def get_interest_path(cls, trackings, name):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        call = Call.__table__()
+        cursor = Transaction().connection.cursor()
+        paths = defaultdict(list)
+        cursor.execute(*call.select(
+                call.tracking, call.interest,
+                where=fields.SQL_OPERATORS['in'](
+                    call.tracking, [t.id for t in trackings])
+                & (call.state == 'done'),
+                order_by=[call.date, call.id]))
+        for tracking, interest in cursor:
+            paths[tracking].append(interest)
+        return {t.id: ' → '.join(paths[t.id]) for t in trackings}
+
+    @classmethod
+    def get_calls_number(cls, trackings, name):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        call = Call.__table__()
+        cursor = Transaction().connection.cursor()
+        numbers = {t.id: 0 for t in trackings}
+        cursor.execute(*call.select(
+                call.tracking, Count(call.id),
+                where=fields.SQL_OPERATORS['in'](
+                    call.tracking, list(numbers))
+                & (call.state == 'done'),
+                group_by=call.tracking))
+        numbers.update(cursor)
+        return numbers
+
+    @property
+    def next_call(self):
+        "The pending call that is due first"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        if calls := Call.search([
+                    ('tracking', '=', self.id),
+                    ('state', '=', 'pending'),
+                    ], order=[('date', 'ASC'), ('id', 'ASC')], limit=1):
+            return calls[0]
+
+    @property
+    def last_call(self):
+        "The call that was made last"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        if calls := Call.search([
+                    ('tracking', '=', self.id),
+                    ('state', '=', 'done'),
+                    ], order=[('date', 'DESC'), ('id', 'DESC')], limit=1):
+            return calls[0]
+
+    def get_rec_name(self, name):
+        return f'{self.number} {self.party.rec_name}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        pool = Pool()
+        Party = pool.get('party.party')
+        _, operator, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        t = cls.__table__()
+        parties = Party.search(
+            [('rec_name', operator, *extra)], order=[], query=True)
+        return [bool_op,
+            ('number', operator, *extra),
+            ('id', 'in', t.select(t.id, where=t.party.in_(parties))),
+            ]
+
+    @classmethod
+    def search_global(cls, text):
+        for record, rec_name, icon in super().search_global(text):
+            icon = icon or 'tryton-sale-tracking'
+            yield record, rec_name, icon
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual', If(Eval('state') == 'closed', 'muted', '')),
+            ]
+
+    def chat_language(self, audience='internal'):
+        language = super().chat_language(audience=audience)
+        if audience == 'public':
+            language = self.party.lang.code if self.party.lang else None
+        return language
+
+    @classmethod
+    def is_administrator(cls):
+        "Return if the user administrates the trackings"
+        return cls._has_group('group_tracking_admin')
+
+    @classmethod
+    def is_manager(cls):
+        "Return if the user manages channels or administrates the trackings"
+        return cls._has_group('group_tracking_manager')
+
+    @classmethod
+    def _has_group(cls, name):
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        group = ModelData.get_id('sale_opportunity_management', name)
+        return Transaction().user == 0 or group in User.get_groups()
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        Configuration = pool.get('sale.configuration')
+        values = super().preprocess_values(mode, values)
+        if mode == 'create' and not values.get('number'):
+            company_id = values.get('company', cls.default_company())
+            if company_id is not None:
+                configuration = Configuration(1)
+                if sequence := configuration.get_multivalue(
+                        'tracking_sequence', company=company_id):
+                    values['number'] = sequence.get()
+        if 'operator' in values:
+            values['assign_date'] = now() if values['operator'] else None
+        return values
+
+    @classmethod
+    def check_modification(
+            cls, mode, trackings, values=None, external=False):
+        super().check_modification(
+            mode, trackings, values=values, external=external)
+        if mode == 'create':
+            if external:
+                cls._check_assign(
+                    [(t, t.channel, t.operator) for t in trackings],
+                    created=True)
+            cls._check_operators({t.operator for t in trackings if t.operator})
+            cls._warn_similar(trackings)
+        elif mode == 'write':
+            cls._check_write(trackings, values, external)
+        elif mode == 'delete':
+            for tracking in trackings:
+                if tracking.calls or tracking.tasks:
+                    raise AccessError(gettext(
+                            'sale_opportunity_management'
+                            '.msg_tracking_delete_history',
+                            tracking=tracking.rec_name))
+
+    @classmethod
+    def _check_write(cls, trackings, values, external):
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        Employee = pool.get('company.employee')
+        if not {'channel', 'operator'} & values.keys():
+            return
+        changes = []
+        for tracking in trackings:
+            channel, operator = tracking.channel, tracking.operator
+            if 'channel' in values:
+                channel = values['channel'] and Channel(values['channel'])
+            if 'operator' in values:
+                operator = values['operator'] and Employee(values['operator'])
+            if (channel, operator) != (tracking.channel, tracking.operator):
+                changes.append((tracking, channel, operator))
+        if external:
+            cls._check_assign(changes)
+        cls._check_operators({
+                o for t, _, o in changes if o and o != t.operator})
+
+    @classmethod
+    def _check_assign(cls, changes, created=False):
+        """Refuse what the user may not change
+
+        changes is a list of tuples of tracking, new channel, new operator.
+        An administrator gives any tracking to anyone, a manager those of the
+        own channels to their employees and an operator creates them for the
+        own employee.
+        """
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        User = pool.get('res.user')
+        if cls.is_administrator():
+            return
+        managed = set(Channel.get_managed()) if cls.is_manager() else set()
+        employees = set(User.get_employees())
+        teams = {None: set()}
+        for _, channel, _ in changes:
+            if channel not in teams:
+                teams[channel] = channel.team
+
+        def is_allowed(tracking, channel, operator):
+            if (channel and channel.id in managed
+                    and channel == tracking.channel):
+                return not operator or operator in teams[channel]
+            return (
+                created and operator and operator.id in employees
+                and (not channel or operator in teams[channel]))
+
+        for change in changes:
+            if not is_allowed(*change):
+                tracking, *_ = change
+                raise AccessError(gettext(
+                        'sale_opportunity_management'
+                        '.msg_tracking_assign_denied',
+                        tracking=tracking.rec_name))
+
+    @classmethod
+    def _check_operators(cls, operators):
+        for operator in operators:
+            with Transaction().set_context(company=operator.company.id):
+                if not operator.__class__(operator.id).active:
+                    raise OperatorError(gettext(
+                            'sale_opportunity_management'
+                            '.msg_operator_inactive',
+                            operator=operator.rec_name))
+
+    @classmethod
+    def _search_similar(cls, trackings):
+        "Return the open trackings of the same customer and business unit"
+        ids = [t.id for t in trackings if t.id is not None and t.id >= 0]
+        domains = [[
+                ('company', '=', t.company.id),
+                ('party', '=', t.party.id),
+                ('business_unit', '=', t.business_unit.id),
+                ] for t in trackings]
+        with without_check_access():
+            return cls.search([
+                    ('state', '=', 'open'),
+                    ('id', 'not in', ids),
+                    ['OR', *domains],
+                    ], order=[('start_date', 'ASC'), ('id', 'ASC')])
+
+    @classmethod
+    def _warn_similar(cls, trackings):
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        transaction = Transaction()
+        if not transaction.user or transaction.context.get('_skip_warnings'):
+            return
+        for sub_trackings in grouped_slice(trackings, 100):
+            for similar in cls._search_similar(list(sub_trackings)):
+                key = Warning.format('tracking_similar', [similar])
+                if Warning.check(key):
+                    raise SimilarTrackingWarning(
+                        key, cls._similar_text(similar))
+
+    @classmethod
+    def _similar_text(cls, similar):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        with without_check_access():
+            similar = cls(similar.id)
+            if similar.operator:
+                operator = similar.operator.rec_name
+            else:
+                operator = gettext(
+                    'sale_opportunity_management.msg_tracking_unassigned')
+            return gettext(
+                'sale_opportunity_management.msg_tracking_similar',
+                tracking=similar.rec_name,
+                business_unit=similar.business_unit.rec_name,
+                operator=operator,
+                date=lang.strftime(similar.start_date))
+
+    @classmethod
+    def on_write(cls, trackings, values):
+        callbacks = super().on_write(trackings, values)
+        if 'operator' in values:
+            operators = {
+                t.id: t.operator for t in trackings
+                if (t.operator.id if t.operator else None)
+                != values['operator']}
+            callbacks.append(
+                lambda: cls._follow_operator(operators, values['operator']))
+        return callbacks
+
+    @classmethod
+    def _follow_operator(cls, previous, operator):
+        """Hand over what the previous operators still have to do
+
+        previous is a dictionary of the previous operator by tracking id and
+        operator the id of the new one.  What was done stays with who did it
+        and what is planned for somebody else with them."""
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Employee = pool.get('company.employee')
+        Opportunity = pool.get('sale.opportunity')
+        Task = pool.get('sale.task')
+        if not previous:
+            return
+        for Activity in [Call, Task]:
+            Activity.write([
+                    a for a in Activity.search([
+                            ('tracking', 'in', list(previous)),
+                            ('state', '=', 'pending'),
+                            ], order=[])
+                    if not a.assignee
+                    or a.assignee == previous[a.tracking.id]], {
+                    'assignee': operator,
+                    })
+        if operator:
+            Opportunity.write([
+                    o for o in Opportunity.search([
+                            ('trackings', 'in', list(previous)),
+                            ('state', 'in', ['lead', 'opportunity']),
+                            ], order=[])
+                    if any(o.employee == previous.get(t.id)
+                        for t in o.trackings)], {
+                    'employee': operator,
+                    })
+            if Transaction().context.get('_notify_assigned', True):
+                cls._notify_assigned(Employee(operator), list(previous))
+
+    @classmethod
+    def update_activities(cls, trackings):
+        """Keep on the trackings a summary of their calls and tasks
+
+        It is the only place that writes the interest and the moments of the
+        last and the next activity."""
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Task = pool.get('sale.task')
+        cursor = Transaction().connection.cursor()
+        to_write = []
+        for sub_trackings in grouped_slice(list(trackings), 500):
+            sub_trackings = cls.browse(sub_trackings)
+            summaries = {
+                t.id: dict.fromkeys(
+                    ['interest', 'last_activity', 'next_activity'])
+                for t in sub_trackings}
+            for Activity in [Call, Task]:
+                activity = Activity.__table__()
+                interest = (
+                    activity.interest if Activity == Call else Literal(None))
+                cursor.execute(*activity.select(
+                        activity.tracking, activity.state, activity.date,
+                        interest,
+                        where=fields.SQL_OPERATORS['in'](
+                            activity.tracking, list(summaries))
+                        & activity.state.in_(['pending', 'done']),
+                        order_by=[activity.date, activity.id]))
+                for tracking, state, date, interest in cursor:
+                    summary = summaries[tracking]
+                    if state == 'pending':
+                        summary['next_activity'] = min(
+                            summary['next_activity'] or date, date)
+                        continue
+                    summary['last_activity'] = max(
+                        summary['last_activity'] or date, date)
+                    # No answer does not change what the customer said before
+                    if interest and (
+                            interest != '0' or not summary['interest']):
+                        summary['interest'] = interest
+            for tracking in sub_trackings:
+                values = {
+                    name: value
+                    for name, value in summaries[tracking.id].items()
+                    if getattr(tracking, name) != value}
+                if values:
+                    to_write.extend([[tracking], values])
+        if to_write:
+            with without_check_access():
+                cls.write(*to_write)
+
+    @classmethod
+    def copy(cls, trackings, default=None):
+        default = default.copy() if default is not None else {}
+        for name in [
+                'number', 'calls', 'tasks', 'opportunity', 'interest',
+                'last_activity', 'next_activity', 'end_date', 'closed_by']:
+            default.setdefault(name, None)
+        default.setdefault('start_date', cls.default_start_date())
+        return super().copy(trackings, default=default)
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_tracking_record_call')
+    def record_call(cls, trackings):
+        pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('closed')
+    @set_employee('closed_by')
+    def close(cls, trackings):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        cls._cancel_pending(trackings)
+        by_company = defaultdict(list)
+        for tracking in trackings:
+            by_company[tracking.company].append(tracking)
+        for company, c_trackings in by_company.items():
+            with Transaction().set_context(company=company.id):
+                today = Date.today()
+            cls.write(c_trackings, {'end_date': today})
+
+    @classmethod
+    def _cancel_pending(cls, trackings):
+        "Cancel the pending activities if the user agrees"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Task = pool.get('sale.task')
+        Warning = pool.get('res.user.warning')
+        pending = {
+            Activity: Activity.search([
+                    ('tracking', 'in', [t.id for t in trackings]),
+                    ('state', '=', 'pending'),
+                    ]) for Activity in [Call, Task]}
+        activities = [a for p in pending.values() for a in p]
+        if activities:
+            key = Warning.format('tracking_close_pending', activities)
+            if Warning.check(key):
+                raise PendingActivityWarning(key, ngettext(
+                        'sale_opportunity_management'
+                        '.msg_tracking_close_pending',
+                        len(activities),
+                        tracking=activities[0].tracking.rec_name,
+                        activity=activities[0].rec_name,
+                        number=len(activities)))
+        for Activity, to_cancel in pending.items():
+            Activity.cancel(to_cancel)
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('open')
+    @reset_employee('closed_by')
+    def reopen(cls, trackings):
+        cls._warn_similar(trackings)
+        cls.write(trackings, {'end_date': None})
+
+    @classmethod
+    def assign(cls, trackings, operators, **values):
+        """Share the trackings out evenly among the operators
+
+        trackings is a list of records or ids, operators a list of employees
+        or [None] to take them away from their operator, and values what else
+        to write on each, such as the channel.  Each operator is told once.
+        Return a dictionary with the number of trackings of each operator.
+        """
+        trackings = list(map(int, trackings))
+        numbers = {}
+        size = len(operators)
+        for i, operator in enumerate(operators):
+            ids = trackings[i::size]
+            numbers[operator] = len(ids)
+            values['operator'] = operator.id if operator else None
+            # Small slices keep the memory flat and browse fast
+            for sub_ids in grouped_slice(ids, 500):
+                with Transaction().set_context(_notify_assigned=False):
+                    cls.write(cls.browse(sub_ids), values)
+            if operator and ids:
+                cls._notify_assigned(operator, ids)
+        return numbers
+
+    @classmethod
+    def _notify_assigned(cls, operator, ids):
+        pool = Pool()
+        User = pool.get('res.user')
+        with without_check_access():
+            users = User.search([
+                    ('employees', '=', operator.id),
+                    ('id', '!=', Transaction().user),
+                    ])
+            for user in users:
+                language = user.language.code if user.language else None
+                with Transaction().set_context(language=language):
+                    label = ngettext(
+                        'sale_opportunity_management.msg_tracking_assigned',
+                        len(ids), number=len(ids))
+                # The notification opens its records: the first are enough
+                cls.notify_user(
+                    cls.browse(ids[:100]),
+                    'tryton-sale-tracking', label, user=user)
