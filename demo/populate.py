@@ -1,0 +1,500 @@
+#!/usr/bin/env python3
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+"""Fill the database of the demo with an example company and its history.
+
+Everything is entered as the users do it, by the importer and the wizards of
+the module, each with the own user. Only the clock of the server is set to the
+moment of each action, as a planned call can not be in the past."""
+
+import argparse
+import csv
+import datetime as dt
+import heapq
+import itertools
+import json
+import os
+import random
+import sys
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
+from unittest.mock import patch
+from zoneinfo import ZoneInfo
+
+import data
+import pycountry
+from proteus import Model, Wizard, config
+
+MODULE = 'sale_opportunity_management'
+TIMEZONE = 'America/Bogota'
+PASSWORD = 'demo'
+COMPANY = "Visión Andina S.A.S."
+# Login, name, role, group of the module
+USERS = [
+    ('responsable', "Marta Salcedo", "Administrator", 'group_tracking_admin'),
+    ('gerente', "Germán Pardo", "Manager of Bogotá",
+        'group_tracking_manager'),
+    ('operador1', "Óscar Nieto", "Operator in Bogotá", 'group_tracking'),
+    ('operador2', "Paola Rincón", "Operator in Bogotá", 'group_tracking'),
+    ('operador3', "Quique Mejía", "Operator in Medellín", 'group_tracking'),
+    ]
+CHANNELS = [
+    ("Bogotá", 'BOG', ['gerente'], ['operador1', 'operador2']),
+    ("Medellín", 'MDE', [], ['operador3']),
+    ]
+# XML id of the business unit, file, number of contacts, days before today
+IMPORTS = [
+    ('business_unit_optics', 'opticas', 70, 56),
+    ('business_unit_brigade', 'brigadas', 60, 35),
+    ('business_unit_equipment', 'equipos', 50, 14),
+    ]
+
+
+def ref(name, module=MODULE):
+    "Return the id of the record of the module"
+    ModelData = Model.get('ir.model.data')
+    return ModelData.get_id(f'{module}.{name}', config.get_config().context)
+
+
+def progress(text):
+    print(f"  {text}", flush=True)
+
+
+# The company
+
+
+def finish_config_wizard():
+    Item = Model.get('ir.module.config_wizard.item')
+    for item in Item.find([('state', '=', 'open')]):
+        item.state = 'done'
+        item.save()
+
+
+def create_countries():
+    "Return Colombia, after creating all the countries and its subdivisions"
+    from trytond.modules.country.scripts import import_countries
+    import pycountry
+    Subdivision = Model.get('country.subdivision')
+
+    countries = import_countries.update_countries(
+        import_countries.get_countries())
+    import_countries.translate_countries(countries)
+    # The subdivisions of all the countries would take minutes
+    types = dict(Subdivision._fields['type']['selection'])
+    Subdivision.save([
+            Subdivision(
+                code=subdivision.code, name=subdivision.name,
+                country=countries['CO'],
+                type=(
+                    subdivision.type.lower()
+                    if subdivision.type.lower() in types else None))
+            for subdivision in pycountry.subdivisions.get(country_code='CO')])
+    return countries['CO']
+
+
+def create_currency():
+    Currency = Model.get('currency.currency')
+    currency = Currency(
+        name="Peso colombiano", code='COP', symbol='$', numeric_code='170',
+        digits=2)
+    currency.rates.new(
+        date=dt.date(dt.date.today().year, 1, 1), rate=Decimal(1))
+    currency.save()
+    return currency
+
+
+def create_company(country, currency):
+    Company = Model.get('company.company')
+    Language = Model.get('ir.lang')
+    Party = Model.get('party.party')
+    Subdivision = Model.get('country.subdivision')
+    User = Model.get('res.user')
+    spanish, = Language.find([('code', '=', 'es')])
+    bogota, = Subdivision.find([('code', '=', 'CO-DC')])
+    party = Party(name=COMPANY, lang=spanish)
+    address, = party.addresses
+    address.street_unstructured = "Carrera 13 # 85-32, oficina 402"
+    address.city = "Bogotá"
+    address.country = country
+    address.subdivision = bogota
+    party.save()
+    mechanism = party.contact_mechanisms.new(type='phone')
+    mechanism.value = '+57 601 555 0100'
+    party.save()
+    wizard = Wizard('company.company.config')
+    wizard.execute('company')
+    wizard.form.party = party
+    wizard.form.currency = currency
+    wizard.form.timezone = TIMEZONE
+    wizard.execute('add')
+    config.get_config()._context = User.get_preferences(True, {})
+    company, = Company.find([])
+    return company
+
+
+def create_users(company):
+    "Return the employees by login"
+    Employee = Model.get('company.employee')
+    Group = Model.get('res.group')
+    Language = Model.get('ir.lang')
+    Party = Model.get('party.party')
+    User = Model.get('res.user')
+    spanish, = Language.find([('code', '=', 'es')])
+    employees = {}
+    for login, name, _, group in USERS:
+        party = Party(name=name, lang=spanish)
+        party.save()
+        employees[login] = employee = Employee(party=party, company=company)
+        employee.save()
+        groups = [ref(group)]
+        if login == 'responsable':
+            # For the customers, the opportunities and the sales
+            groups += [
+                ref('group_party_admin', 'party'),
+                ref('group_opportunity', 'sale_opportunity'),
+                ref('group_sale', 'sale'),
+                ref('group_sale_admin', 'sale'),
+                ]
+        user = User(
+            login=login, name=name, language=spanish, password=PASSWORD,
+            email=f'{login}@example.com')
+        user.groups.extend(Group(g) for g in groups)
+        user.companies.append(type(company)(company.id))
+        user.company = type(company)(company.id)
+        user.employees.append(Employee(employee.id))
+        user.employee = Employee(employee.id)
+        user.save()
+    return employees
+
+
+def create_channels(company, employees):
+    Channel = Model.get('sale.channel')
+    Employee = Model.get('company.employee')
+    channels = {}
+    for name, code, managers, members in CHANNELS:
+        channel = Channel(name=name, code=code, company=company)
+        channel.managers.extend(Employee(employees[l].id) for l in managers)
+        channel.members.extend(Employee(employees[l].id) for l in members)
+        channel.save()
+        channels[code] = channel
+    return channels
+
+
+# The history
+
+
+def local(year_day, hour, minute=0):
+    "Return the moment in UTC of the time of the day in the company"
+    return (dt.datetime.combine(
+            year_day, dt.time(hour, minute), ZoneInfo(TIMEZONE))
+        .astimezone(dt.timezone.utc)
+        .replace(tzinfo=None))
+
+
+def workday(day, days=0):
+    "Return the working day that is some days later, or the first after it"
+    day += dt.timedelta(days=days)
+    while day.weekday() >= 5:
+        day += dt.timedelta(days=1)
+    return day
+
+
+@contextmanager
+def clock(database, moment):
+    "Set the clock of the server to the moment, which is in UTC"
+    from trytond.pool import Pool
+    Date = Pool(database).get('ir.date')
+    today = (moment
+        .replace(tzinfo=dt.timezone.utc)
+        .astimezone(ZoneInfo(TIMEZONE))
+        .date())
+    with ExitStack() as stack:
+        for name, module in list(sys.modules.items()):
+            if (name.startswith(f'trytond.modules.{MODULE}')
+                    and hasattr(module, 'now')):
+                stack.enter_context(
+                    patch.object(module, 'now', lambda: moment))
+        stack.enter_context(patch.object(
+                Date, 'today', staticmethod(lambda timezone=None: today)))
+        yield
+
+
+class History:
+    """What the users did from the first import until now
+
+    The actions are done in the order of their moments, and each plans those
+    that follow from it."""
+
+    def __init__(self, database, sessions, employees, channels, folder):
+        self.database = database
+        self.sessions = sessions
+        self.employees = employees
+        self.logins = {e.id: login for login, e in employees.items()}
+        self.channels = channels
+        self.folder = folder
+        self.contacts = data.Contacts(2026)
+        self.random = random.Random(2026)
+        self.now = dt.datetime.now(dt.timezone.utc).replace(
+            tzinfo=None, microsecond=0)
+        self.today = dt.datetime.now(ZoneInfo(TIMEZONE)).date()
+        self.agenda = []
+        self.count = itertools.count()
+
+    def plan(self, moment, action, *args):
+        heapq.heappush(
+            self.agenda, (moment, next(self.count), action, args))
+
+    def moment(self, day, first=8, last=17):
+        "Return some moment of the day in the working hours, in UTC"
+        return local(
+            day, self.random.randrange(first, last),
+            5 * self.random.randrange(12))
+
+    def run(self):
+        for business_unit, name, number, days in IMPORTS:
+            day = workday(self.today - dt.timedelta(days=days))
+            self.plan(
+                local(day, 9), self.import_contacts, business_unit, name,
+                number)
+            self.plan(local(day, 10), self.share_out, business_unit)
+        for login in ['operador1', 'operador2', 'operador3']:
+            for days in [40, 24, 9, 2]:
+                day = workday(self.today - dt.timedelta(days=days))
+                self.plan(self.moment(day), self.register, login)
+        day = workday(self.today - dt.timedelta(days=20))
+        self.plan(local(day, 7, 30), self.hand_over)
+        while self.agenda:
+            moment, _, action, args = heapq.heappop(self.agenda)
+            if moment < self.now:
+                with clock(self.database, moment):
+                    action(moment, *args)
+
+    # Models and wizards of a user
+
+    def model(self, login, name):
+        return Model.get(name, config=self.sessions[login])
+
+    def wizard(self, login, name, records=None):
+        return Wizard(name, records, config=self.sessions[login])
+
+    def find_unit(self, login, name):
+        return self.model(login, 'sale.business_unit')(ref(name))
+
+    # What the administrator and the manager do
+
+    def import_contacts(self, moment, business_unit, name, number):
+        progress(f"Import of {number} contacts from {name}")
+        raise NotImplementedError
+
+    def share_out(self, moment, business_unit):
+        "Give the imported trackings to channels, then most to operators"
+        login = 'responsable'
+        Tracking = self.model(login, 'sale.tracking')
+        unit = self.find_unit(login, business_unit)
+        trackings = Tracking.find([
+                ('business_unit', '=', unit.id),
+                ('channel', '=', None),
+                ])
+        medellin = {
+            city for city, code, _ in data.CITIES
+            if code in {'CO-ANT', 'CO-CAL', 'CO-RIS'}}
+        for code, operators in [
+                ('BOG', ['operador1', 'operador2']), ('MDE', ['operador3'])]:
+            records = [
+                t for t in trackings
+                if (t.city in medellin) == (code == 'MDE')]
+            wizard = self.wizard(login, 'sale.tracking.reassign', records)
+            wizard.form.channel = self.same(
+                login, self.channels[code])
+            wizard.execute('assign')
+            wizard.execute('end')
+            wizard = self.wizard(login, 'sale.tracking.assign')
+            wizard.form.business_unit = unit
+            wizard.form.channel = self.same(login, self.channels[code])
+            wizard.form.number = int(len(records) * .9)
+            for operator in operators:
+                wizard.form.operators.append(
+                    self.same(login, self.employees[operator]))
+            wizard.execute('assign')
+            wizard.execute('end')
+        for tracking in Tracking.find([
+                    ('business_unit', '=', unit.id),
+                    ('operator', '!=', None),
+                    ('next_activity', '=', None),
+                    ('last_activity', '=', None),
+                    ]):
+            # They are called one after the other, in three weeks or so
+            day = workday(self.today_at(moment), self.random.randrange(0, 24))
+            self.plan(self.moment(day, 9), self.call, tracking.id)
+
+    def hand_over(self, moment):
+        "The manager moves some trackings from one operator to another"
+        login = 'gerente'
+        wizard = self.wizard(login, 'sale.tracking.reassign')
+        wizard.form.operator = self.same(login, self.employees['operador1'])
+        wizard.form.number = 5
+        wizard.form.operators.append(
+            self.same(login, self.employees['operador2']))
+        wizard.execute('assign')
+        wizard.execute('end')
+
+    def same(self, login, record):
+        "Return the record for the user"
+        return self.model(login, record.__class__.__name__)(record.id)
+
+    def today_at(self, moment):
+        return (moment
+            .replace(tzinfo=dt.timezone.utc)
+            .astimezone(ZoneInfo(TIMEZONE))
+            .date())
+
+    # What the operators do
+
+    def register(self, moment, login):
+        "Register a customer who was met, or called in"
+        Country = self.model(login, 'country.country')
+        Subdivision = self.model(login, 'country.subdivision')
+        Tracking = self.model(login, 'sale.tracking')
+        business_unit = self.random.choice(list(data.KINDS))
+        contact = self.contacts.draw(business_unit)
+        wizard = self.wizard(login, 'party.register')
+        form = wizard.form
+        form.name = contact['name']
+        form.street = contact['street']
+        form.city = contact['city']
+        form.country, = Country.find([('code', '=', 'CO')])
+        form.subdivision, = Subdivision.find([
+                ('code', '=', contact['subdivision'])])
+        form.mechanisms.new(type='phone', value=contact['phone'])
+        form.contacts.new(
+            name=contact['contact'], job_title=contact['job_title'],
+            mobile=contact['mobile'], email=contact['email'])
+        form.business_unit = self.find_unit(login, business_unit)
+        wizard.execute('check')
+        if 'register' in wizard.states:
+            wizard.execute('register')
+        tracking, = Tracking.find([], order=[('id', 'DESC')], limit=1)
+        self.plan(
+            moment + dt.timedelta(minutes=20), self.call, tracking.id)
+
+    def call(self, moment, tracking_id):
+        "Record a call, the planned one if any, and plan the next"
+        Tracking = self.model('responsable', 'sale.tracking')
+        tracking = Tracking(tracking_id)
+        if tracking.state != 'open' or not tracking.operator:
+            return
+        login = self.logins[tracking.operator.id]
+        choice = self.random.choice
+        path = tracking.interest_path.split(' → ') if tracking.calls else []
+        last = path[-1] if path else None
+        weights = {
+            '2': [20, 15, 40, 25],
+            '3': [15, 5, 30, 50],
+            }.get(last, [30, 20, 32, 18])
+        interest, = self.random.choices('0123', weights)
+
+        wizard = self.wizard(login, 'sale.call.record', [
+                self.model(login, 'sale.tracking')(tracking_id)])
+        form = wizard.form
+        form.interest = interest
+        form.description = choice(data.SAID[interest])
+        form.duration = dt.timedelta(
+            seconds=self.random.randrange(15, 40) if interest == '0'
+            else self.random.randrange(60, 600))
+        if interest != '0':
+            form.rating = str(min(5, int(interest) + choice([1, 1, 2])))
+        sold = interest == last == '3' and self.random.random() < .6
+        lost = interest == '1' and self.random.random() < .75
+        if sold or lost or len(path) >= 6:
+            form.close_tracking = True
+        elif self.random.random() < .92:
+            days = {'0': 1, '1': 20, '2': 5, '3': 2}[interest]
+            next_ = self.moment(workday(
+                    self.today_at(moment),
+                    self.random.randrange(days, 3 * days)))
+            form.next_date = next_
+            form.next_summary = choice(data.NEXT[interest])
+            # Some are forgotten, so that they are overdue
+            if self.random.random() < .93:
+                late = dt.timedelta(minutes=5 * self.random.randrange(-3, 12))
+                self.plan(
+                    max(next_ + late, moment + dt.timedelta(hours=1)),
+                    self.call, tracking_id)
+            if interest in {'2', '3'} and self.random.random() < .25:
+                form.task_summary = choice(data.TASKS)
+                form.task_date = moment + dt.timedelta(hours=3)
+                self.plan(
+                    moment + dt.timedelta(hours=2), self.do_task, login,
+                    tracking_id)
+        wizard.execute('save')
+        if sold:
+            self.create_opportunity(tracking_id, moment)
+
+    def do_task(self, moment, login, tracking_id):
+        Task = self.model(login, 'sale.task')
+        Task.click(Task.find([
+                    ('tracking', '=', tracking_id),
+                    ('state', '=', 'pending'),
+                    ]), 'do')
+
+    def create_opportunity(self, tracking_id, moment):
+        "Create the opportunity of a tracking that was won"
+        login = 'responsable'
+        Opportunity = self.model(login, 'sale.opportunity')
+        Tracking = self.model(login, 'sale.tracking')
+        tracking = Tracking(tracking_id)
+        opportunity = Opportunity()
+        opportunity.party = tracking.party
+        opportunity.description = tracking.business_unit.name
+        opportunity.start_date = self.today_at(moment)
+        opportunity.employee = tracking.operator
+        opportunity.amount = Decimal(
+            self.random.randrange(2, 90) * 500_000)
+        opportunity.trackings.append(tracking)
+        opportunity.save()
+
+
+def main(database, config_file, users_file):
+    config.set_trytond(database, config_file=config_file)
+    progress("Countries and currency")
+    finish_config_wizard()
+    colombia = create_countries()
+    currency = create_currency()
+    progress("Company, users and channels")
+    company = create_company(colombia, currency)
+    employees = create_users(company)
+    channels = create_channels(company, employees)
+    sessions = {}
+    for login, *_ in USERS:
+        sessions[login] = config.set_trytond(
+            database, user=login, config_file=config_file)
+        # A user would confirm the warnings
+        sessions[login].skip_warning = True
+    progress("Contacts, trackings and calls of eight weeks")
+    History(
+        database, sessions, employees, channels,
+        os.path.dirname(users_file)).run()
+
+    users = [
+        {'login': login, 'password': PASSWORD, 'role': f'{role} ({name})'}
+        for login, name, role, _ in USERS]
+    users.append({
+            'login': 'admin', 'password': PASSWORD,
+            'role': "Administrator of Tryton"})
+    with open(users_file, 'w') as fp:
+        json.dump(users, fp, indent=2)
+
+
+def run():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('-d', '--database', required=True)
+    parser.add_argument('-c', '--config', dest='config_file')
+    parser.add_argument(
+        'users', help="the file to write the users and passwords to")
+    options = parser.parse_args()
+    main(options.database, options.config_file, options.users)
+
+
+if __name__ == '__main__':
+    run()

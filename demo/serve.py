@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+"""Serve the module on this machine with an example company.
+
+The database is made the first time and kept in the folder .demo, until it is
+reset."""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import sao
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FOLDER = os.path.join(ROOT, '.demo')
+CONFIG = os.path.join(FOLDER, 'trytond.conf')
+# Written once everything is in the database: it tells that it is complete
+USERS = os.path.join(FOLDER, 'users.json')
+DATABASE = 'demo'
+MODULE = 'sale_opportunity_management'
+HOST = '127.0.0.1'
+# As trytond does by default, but with a profile for each conversion as
+# several may run at once
+CONVERT_COMMAND = (
+    'soffice "-env:UserInstallation=file://%(directory)s/profile" --headless '
+    '--nolockcheck --nodefault --norestore '
+    '--convert-to "%(output_extension)s" '
+    '--outdir "%(directory)s" "%(input_path)s"')
+
+
+def program(name):
+    return os.path.join(os.path.dirname(sys.executable), name)
+
+
+def find_port(port):
+    "Return the first free port from the given one"
+    for candidate in range(port, port + 100):
+        with socket.socket() as sock:
+            try:
+                sock.bind((HOST, candidate))
+            except OSError:
+                continue
+            return candidate
+    sys.exit(f"No port is free between {port} and {port + 99}.")
+
+
+def find_web_root():
+    "Return the root of the web client or None"
+    try:
+        return sao.prepare(os.path.join(ROOT, '.cache', 'sao'))
+    except sao.SaoError as error:
+        print(f"The web client is missing: {error}.", file=sys.stderr)
+
+
+def write_config(port, web_root):
+    lines = [
+        '[database]',
+        'uri = sqlite://',
+        f'path = {FOLDER}',
+        '[web]',
+        f'listen = {HOST}:{port}',
+        f'root = {web_root or ""}',
+        # The passwords are short, as nobody else can reach this server
+        '[password]',
+        'length = 4',
+        '[session]',
+        f'timeout = {24 * 60 * 60}',
+        ]
+    if shutil.which('soffice'):
+        lines += ['[report]', f'convert_command = {CONVERT_COMMAND}']
+    with open(CONFIG, 'w') as fp:
+        fp.write('\n'.join(lines) + '\n')
+
+
+def create_database():
+    "Make the database with its users, from nothing"
+    path = os.path.join(FOLDER, f'{DATABASE}.sqlite')
+    for name in [path, f'{path}-wal', f'{path}-shm', f'{path}-journal']:
+        if os.path.exists(name):
+            os.remove(name)
+    print("Creating the database, which takes some minutes...", flush=True)
+    with open(path, 'w'):
+        pass
+    environ = os.environ.copy()
+    environ['TRYTONPASSFILE'] = os.path.join(FOLDER, 'password')
+    with open(environ['TRYTONPASSFILE'], 'w') as fp:
+        fp.write('demo')
+    subprocess.run([
+            program('trytond-admin'), '-c', CONFIG, '-d', DATABASE,
+            '-u', MODULE, '--activate-dependencies', '-l', 'es',
+            '--email', 'admin@example.com'],
+        check=True, env=environ)
+    subprocess.run([
+            sys.executable, os.path.join(ROOT, 'demo', 'populate.py'),
+            '-c', CONFIG, '-d', DATABASE, USERS],
+        check=True)
+
+
+def update_database():
+    "Take over the changes of the module made since the last time"
+    changed = max(
+        os.path.getmtime(os.path.join(folder, name))
+        for folder in [ROOT, os.path.join(ROOT, 'view'),
+            os.path.join(ROOT, 'locale')]
+        if os.path.isdir(folder)
+        for name in os.listdir(folder)
+        if name.endswith(('.py', '.xml', '.cfg', '.po', '.fodt')))
+    if os.path.getmtime(USERS) < changed:
+        print("Updating the database...", flush=True)
+        subprocess.run([
+                program('trytond-admin'), '-c', CONFIG, '-d', DATABASE,
+                '-u', MODULE, '--activate-dependencies'],
+            check=True)
+        os.utime(USERS)
+
+
+def wait(server, url):
+    "Wait until the server answers"
+    body = json.dumps(
+        {'method': 'common.server.version', 'params': [], 'id': 0}).encode()
+    request = urllib.request.Request(
+        f'{url}/rpc/', body, {'Content-Type': 'application/json'})
+    # Never through a proxy, the server is here
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while server.poll() is None:
+        try:
+            with opener.open(request, timeout=10):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(.2)
+    sys.exit("The server did not start.")
+
+
+def print_users(url, port, web_root):
+    with open(USERS) as fp:
+        users = json.load(fp)
+    print()
+    if web_root:
+        print(f"Web client:      {url}/")
+    else:
+        print("Without npm there is no web client, use the desktop client:")
+    print(
+        f"Desktop client:  tryton://{HOST}:{port}/{DATABASE}\n"
+        f"                 (host {HOST}:{port}, database {DATABASE})")
+    print()
+    width = max(len(u['login']) for u in users) + 2
+    print(f"{'User':<{width}}{'Password':<10}Role")
+    for user in users:
+        print(f"{user['login']:<{width}}{user['password']:<10}{user['role']}")
+    print()
+    print("The reports are printed as PDF." if shutil.which('soffice') else
+        "Install LibreOffice to print the reports as PDF.")
+    print("Press Ctrl+C to stop.", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        '--reset', action='store_true', help="begin with a new database")
+    parser.add_argument(
+        '--port', type=int, default=8000,
+        help="the port to serve on, or the next that is free")
+    options = parser.parse_args()
+
+    # To stop the server too when this program is stopped
+    signal.signal(signal.SIGTERM, lambda *args: sys.exit())
+
+    os.makedirs(FOLDER, exist_ok=True)
+    web_root = find_web_root()
+    write_config(options.port, web_root)
+    if options.reset and os.path.exists(USERS):
+        os.remove(USERS)
+    try:
+        if os.path.exists(USERS):
+            update_database()
+        else:
+            create_database()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"The database could not be made: {error}")
+
+    port = find_port(options.port)
+    url = f'http://{HOST}:{port}'
+    write_config(port, web_root)
+    server = subprocess.Popen(
+        [program('trytond'), '-c', CONFIG, '-d', DATABASE])
+    try:
+        wait(server, url)
+        print_users(url, port, web_root)
+        server.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.terminate()
+        server.wait()
+
+
+if __name__ == '__main__':
+    main()
