@@ -36,11 +36,13 @@ NAMES = [
     "Sumapaz", "Tayrona", "Tequendama", "Zipa"]
 # By XML id of the business unit, the kinds of customers that it calls
 KINDS = {
-    'business_unit_optics': ["Óptica", "Centro Visual", "Clínica de Ojos", "Visión"],
+    'business_unit_optics': [
+        "Óptica", "Centro Visual", "Clínica de Ojos", "Visión"],
     'business_unit_brigade': [
         "Colegio", "Constructora", "Cooperativa", "Fundación", "Flores",
         "Textiles", "Transportes"],
-    'business_unit_equipment': ["Clínica", "Hospital", "Instituto Oftalmológico", "IPS"],
+    'business_unit_equipment': [
+        "Clínica", "Hospital", "Instituto Oftalmológico", "IPS"],
     }
 FORMS = ["S.A.S.", "S.A.S.", "Ltda.", "S.A.", ""]
 FIRST_NAMES = [

@@ -74,7 +74,6 @@ def finish_config_wizard():
 def create_countries():
     "Return Colombia, after creating all the countries and its subdivisions"
     from trytond.modules.country.scripts import import_countries
-    import pycountry
     Subdivision = Model.get('country.subdivision')
 
     countries = import_countries.update_countries(

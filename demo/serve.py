@@ -24,6 +24,7 @@ import sao
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDER = os.path.join(ROOT, '.demo')
 CONFIG = os.path.join(FOLDER, 'trytond.conf')
+LOG = os.path.join(FOLDER, 'trytond.log')
 # Written once everything is in the database: it tells that it is complete
 USERS = os.path.join(FOLDER, 'users.json')
 DATABASE = 'demo'
@@ -46,6 +47,9 @@ def find_port(port):
     "Return the first free port from the given one"
     for candidate in range(port, port + 100):
         with socket.socket() as sock:
+            if os.name == 'posix':
+                # As the server does, so that it can be started again at once
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 sock.bind((HOST, candidate))
             except OSError:
@@ -138,7 +142,8 @@ def wait(server, url):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(.2)
-    sys.exit("The server did not start.")
+    with open(LOG) as log:
+        sys.exit(f"The server did not start:\n{log.read()}")
 
 
 def print_users(url, port, web_root):
@@ -160,7 +165,9 @@ def print_users(url, port, web_root):
     print()
     print("The reports are printed as PDF." if shutil.which('soffice') else
         "Install LibreOffice to print the reports as PDF.")
-    print("Press Ctrl+C to stop.", flush=True)
+    print(
+        f"The log of the server is in {os.path.relpath(LOG)}, "
+        "press Ctrl+C to stop.", flush=True)
 
 
 def main():
@@ -172,8 +179,10 @@ def main():
         help="the port to serve on, or the next that is free")
     options = parser.parse_args()
 
-    # To stop the server too when this program is stopped
-    signal.signal(signal.SIGTERM, lambda *args: sys.exit())
+    # To stop the server too when this program or its terminal is closed
+    for name in ['SIGTERM', 'SIGHUP']:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *args: sys.exit())
 
     os.makedirs(FOLDER, exist_ok=True)
     web_root = find_web_root()
@@ -191,8 +200,10 @@ def main():
     port = find_port(options.port)
     url = f'http://{HOST}:{port}'
     write_config(port, web_root)
-    server = subprocess.Popen(
-        [program('trytond'), '-c', CONFIG, '-d', DATABASE])
+    with open(LOG, 'w') as log:
+        server = subprocess.Popen(
+            [program('trytond'), '-c', CONFIG, '-d', DATABASE],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     try:
         wait(server, url)
         print_users(url, port, web_root)
