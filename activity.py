@@ -247,6 +247,10 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         values = super().preprocess_values(mode, values)
+        if mode == 'create':
+            # So that no second write computes it
+            values['date'] = (
+                values.get('done_date') or values.get('planned_date'))
         if mode == 'create' and values.get('tracking'):
             tracking = Tracking(values['tracking'])
             values.setdefault('company', tracking.company.id)

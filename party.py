@@ -4,6 +4,7 @@
 
 import re
 import unicodedata
+from difflib import SequenceMatcher
 
 from sql import Null
 
@@ -14,7 +15,7 @@ from trytond.model import (
 from trytond.modules.party.exceptions import EraseError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, Id
-from trytond.tools import grouped_slice, likify
+from trytond.tools import escape_wildcard, grouped_slice, likify
 from trytond.transaction import (
     Transaction, check_access, without_check_access)
 from trytond.wizard import (
@@ -163,28 +164,36 @@ class Party(metaclass=PoolMeta):
                         ], limit=limit):
                 parties[identifier.party] = None
         if values:
+            # E-mails may differ in case
             for mechanism in ContactMechanism.search([
-                        ('value_compact', 'in', list(values)),
+                        ['OR', *(('value_compact', 'ilike', escape_wildcard(v))
+                                for v in values)],
                         ('party.active', '=', True),
                         ], limit=limit):
                 parties[mechanism.party] = None
         if normal := normalize_name(name):
-            with Transaction().set_context(search_similarity=0.5):
-                similar = cls.search([
-                        ('name', 'ilike', likify(name.strip())),
-                        ], limit=limit)
-            if len(similar) < limit:
-                # The first word finds what the rest is written otherwise of
-                word = max(name.split(), key=len)
-                similar += cls.search([
-                        ('name', 'ilike', f'%{word}%'),
-                        ('id', 'not in', [p.id for p in similar]),
-                        ], limit=limit)
-            for party in similar:
+            for party in cls._search_similar_name(name, normal, limit * 5):
                 other = normalize_name(party.name)
-                if normal in other or other in normal:
+                if (normal in other or other in normal
+                        or SequenceMatcher(None, normal, other).ratio() > .8):
                     parties[party] = None
         return list(parties)[:limit]
+
+    @classmethod
+    def _search_similar_name(cls, name, normal, limit):
+        database = Transaction().database
+        words = sorted(normal.split(), key=len, reverse=True)[:2]
+        if not database.has_unaccent():
+            # Any of the letters that may have an accent
+            words = [re.sub(r'[aeiounc]', '_', w) for w in words]
+        parties = cls.search(
+            [('name', 'ilike', f'%{w}%') for w in words], limit=limit)
+        if database.has_similarity():
+            with Transaction().set_context(search_similarity=0.5):
+                parties += cls.search([
+                        ('name', 'ilike', likify(name.strip())),
+                        ], limit=limit)
+        return parties
 
 
 class Contact(
@@ -594,7 +603,7 @@ class RegisterStart(ModelView):
                 re.sub(r'[\W_]', '', self.identifier_code)}
         values = set()
         for _, value in self._all_mechanisms():
-            values.add(ContactMechanism.compact_phone(value) or value.lower())
+            values.add(ContactMechanism.compact_phone(value) or value)
         if not (self.name or codes or values):
             return []
         return Party.search_similar(self.name, codes, values)
