@@ -1,0 +1,334 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+import unittest
+from contextlib import contextmanager
+
+from trytond.model.exceptions import AccessError
+from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.sale_opportunity_management.activity import now
+from trytond.pool import Pool
+from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.transaction import Transaction, check_access
+
+READ, WRITE, CREATE, DELETE = 'read', 'write', 'create', 'delete'
+ALL = {READ, WRITE, CREATE, DELETE}
+WORK = {READ, WRITE, CREATE}
+
+# What each role may do with the records of ... The trackings, calls and tasks
+# of each owner are described in AccessTestCase.setup_records
+TABLE = {
+    'operator': {
+        'own': WORK,
+        'colleague': set(),
+        'unassigned': set(),
+        'outside': set(),
+        'foreign': set(),
+        'config': {READ},
+        },
+    'manager': {
+        'own': WORK,
+        'colleague': WORK,
+        'unassigned': WORK,
+        'outside': set(),
+        'foreign': set(),
+        'config': {READ},
+        },
+    'administrator': {
+        'own': ALL,
+        'colleague': ALL,
+        'unassigned': ALL,
+        'outside': ALL,
+        'foreign': set(),
+        'config': ALL,
+        },
+    'nobody': {
+        'own': set(),
+        'colleague': set(),
+        'unassigned': set(),
+        'outside': set(),
+        'foreign': set(),
+        'config': set(),
+        },
+    }
+GROUPS = {
+    'operator': 'group_tracking',
+    'manager': 'group_tracking_manager',
+    'administrator': 'group_tracking_admin',
+    }
+
+
+class AccessTestCase(unittest.TestCase):
+    "Test the rights of each role on each model"
+
+    @classmethod
+    def setUpClass(cls):
+        activate_module('sale_opportunity_management')
+        super().setUpClass()
+
+    def setup_records(self):
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Channel = pool.get('sale.channel')
+        ModelData = pool.get('ir.model.data')
+        User = pool.get('res.user')
+
+        company = create_company()
+        other = create_company("Other", currency=company.currency)
+        employees = {
+            name: create_employee(company, name)
+            for name in [
+                'operator', 'manager', 'administrator', 'nobody',
+                'colleague', 'outside']}
+        foreigner = create_employee(other, 'foreigner')
+        channel, = Channel.create([{
+                    'name': "North",
+                    'company': company.id,
+                    'managers': [('add', [employees['manager'].id])],
+                    'members': [('add', [
+                                employees['operator'].id,
+                                employees['colleague'].id])],
+                    }])
+        other_channel, = Channel.create([{
+                    'name': "Foreign",
+                    'company': other.id,
+                    }])
+        unit, = BusinessUnit.search([], limit=1)
+        users = {}
+        for name in TABLE:
+            values = {
+                'name': name,
+                'login': name,
+                'companies': [('add', [company.id])],
+                'company': company.id,
+                'employees': [('add', [employees[name].id])],
+                'employee': employees[name].id,
+                }
+            if name in GROUPS:
+                values['groups'] = [('add', [ModelData.get_id(
+                                'sale_opportunity_management',
+                                GROUPS[name])])]
+            users[name], = User.create([values])
+        owners = {
+            'own': (company, channel, None),
+            'colleague': (company, channel, employees['colleague']),
+            'unassigned': (company, channel, None),
+            'outside': (company, None, employees['outside']),
+            'foreign': (other, other_channel, foreigner),
+            }
+        return company, employees, users, owners, unit
+
+    def create_config(self, company):
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Channel = pool.get('sale.channel')
+        values = {'name': "Config", 'company': company.id}
+        return Channel.create([values]) + BusinessUnit.create([values])
+
+    def create_records(self, owner, company, channel, operator, unit):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Party = pool.get('party.party')
+        Task = pool.get('sale.task')
+        Tracking = pool.get('sale.tracking')
+        party, = Party.create([{'name': f"Customer of {owner}"}])
+        tracking, empty = Tracking.create([{
+                    'company': company.id,
+                    'party': party.id,
+                    'business_unit': unit.id,
+                    'channel': channel.id if channel else None,
+                    'operator': operator.id if operator else None,
+                    }] * 2)
+        tomorrow = now() + dt.timedelta(days=1)
+        call, = Call.create([{
+                    'tracking': tracking.id,
+                    'planned_date': tomorrow,
+                    }])
+        task, = Task.create([{
+                    'tracking': tracking.id,
+                    'planned_date': tomorrow,
+                    'summary': "Task",
+                    }])
+        return {
+            'sale.tracking': (empty, {'comment': "Comment"}),
+            'sale.call': (call, {'summary': "Summary"}),
+            'sale.task': (task, {'summary': "Summary"}),
+            }
+
+    @contextmanager
+    def as_user(self, user):
+        pool = Pool()
+        User = pool.get('res.user')
+        with Transaction().set_user(user.id):
+            with Transaction().set_context(
+                    User.get_preferences(context_only=True),
+                    _skip_warnings=True), check_access():
+                yield
+
+    def assertOperations(self, allowed, record, values):
+        Model = record.__class__
+
+        def read():
+            Model.read([record.id], ['id'])
+            if not Model.search([('id', '=', record.id)]):
+                raise AccessError("not found")
+
+        def write():
+            Model.write([Model(record.id)], values)
+
+        def create():
+            Model.copy([Model(record.id)])
+
+        def delete():
+            Model.delete([Model(record.id)])
+
+        for operation in [read, write, create, delete]:
+            name = operation.__name__
+            with self.subTest(operation=name):
+                if name in allowed:
+                    operation()
+                else:
+                    with self.assertRaises(AccessError):
+                        operation()
+
+    @with_transaction()
+    def test_table(self):
+        "Test every role, model and operation"
+        company, employees, users, owners, unit = self.setup_records()
+        foreign, *_ = owners['foreign']
+        for role, rights in TABLE.items():
+            for owner, (o_company, channel, operator) in owners.items():
+                if owner == 'own':
+                    operator = employees[role]
+                    if role not in {'operator', 'manager'}:
+                        channel = None
+                records = self.create_records(
+                    owner, o_company, channel, operator, unit)
+                for model, (record, values) in records.items():
+                    with self.subTest(role=role, owner=owner, model=model), \
+                            self.as_user(users[role]):
+                        self.assertOperations(rights[owner], record, values)
+            for owner, o_company in [
+                    ('config', company), ('foreign', foreign)]:
+                for record in self.create_config(o_company):
+                    with self.subTest(
+                                role=role, owner=owner,
+                                model=record.__name__), \
+                            self.as_user(users[role]):
+                        self.assertOperations(
+                            rights[owner], record, {'name': "Name"})
+
+    @with_transaction()
+    def test_relations(self):
+        "Test what is reached through relations and searches"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        company, employees, users, owners, unit = self.setup_records()
+        for owner, (o_company, channel, operator) in owners.items():
+            self.create_records(
+                owner, o_company, channel,
+                operator or (
+                    employees['operator'] if owner == 'own' else None), unit)
+        for role, number in [
+                ('operator', 1), ('manager', 3), ('administrator', 4)]:
+            with self.subTest(role=role), self.as_user(users[role]):
+                self.assertEqual(Call.search([], count=True), number)
+                self.assertEqual(
+                    Tracking.search([], count=True), number * 2)
+                self.assertEqual(
+                    len(Tracking.export_data(
+                            Tracking.search([]), ['number'])),
+                    number * 2)
+                self.assertEqual(
+                    len(list(Tracking.search_global("Customer"))),
+                    number * 2)
+                party, = Party.search([('name', '=', "Customer of foreign")])
+                self.assertFalse(Tracking.search([('party', '=', party)]))
+
+    @with_transaction()
+    def test_assign(self):
+        "Test to whom each role may assign"
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        Tracking = pool.get('sale.tracking')
+        company, employees, users, owners, unit = self.setup_records()
+        south, = Channel.create([{
+                    'name': "South",
+                    'company': company.id,
+                    }])
+        north = owners['own'][1]
+        for role, values, allowed in [
+                ('operator', {'operator': 'colleague'}, False),
+                ('operator', {'operator': None}, False),
+                ('operator', {'channel': south}, False),
+                ('operator', {'channel': None}, False),
+                ('manager', {'operator': 'colleague'}, True),
+                ('manager', {'operator': None}, True),
+                ('manager', {'operator': 'manager'}, True),
+                ('manager', {'operator': 'outside'}, False),
+                ('manager', {'channel': south}, False),
+                ('manager', {'channel': None}, False),
+                ('manager',
+                    {'operator': 'colleague', 'channel': south}, False),
+                ('administrator', {'operator': 'outside'}, True),
+                ('administrator', {'channel': south}, True),
+                ('administrator',
+                    {'operator': 'outside', 'channel': None}, True),
+                ]:
+            with self.subTest(role=role, values=values):
+                records = self.create_records(
+                    'own', company, north, employees['operator'], unit)
+                tracking, _ = records['sale.tracking']
+                values = {
+                    name: (
+                        employees[value].id if isinstance(value, str)
+                        else value and value.id)
+                    for name, value in values.items()}
+                with self.as_user(users[role]):
+                    if allowed:
+                        Tracking.write([Tracking(tracking.id)], values)
+                    else:
+                        with self.assertRaises(AccessError):
+                            Tracking.write([Tracking(tracking.id)], values)
+
+    @with_transaction()
+    def test_create(self):
+        "Test for whom each role may register"
+        pool = Pool()
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        company, employees, users, owners, unit = self.setup_records()
+        north = owners['own'][1]
+        party, = Party.create([{'name': "Customer"}])
+        for role, operator, channel, allowed in [
+                ('operator', 'operator', north, True),
+                ('operator', 'operator', None, True),
+                ('operator', 'colleague', north, False),
+                ('operator', None, north, False),
+                ('operator', None, None, False),
+                ('manager', 'colleague', north, True),
+                ('manager', None, north, True),
+                ('manager', 'outside', north, False),
+                ('manager', 'outside', None, False),
+                ('manager', 'manager', None, True),
+                ('administrator', None, None, True),
+                ('administrator', 'outside', north, True),
+                ]:
+            values = {
+                'company': company.id,
+                'party': party.id,
+                'business_unit': unit.id,
+                'channel': channel and channel.id,
+                'operator': operator and employees[operator].id,
+                }
+            with self.subTest(role=role, operator=operator, channel=channel), \
+                    self.as_user(users[role]):
+                if allowed:
+                    Tracking.create([values])
+                else:
+                    with self.assertRaises(AccessError):
+                        Tracking.create([values])
