@@ -153,7 +153,7 @@ def print_users(url, port, web_root):
     if web_root:
         print(f"Web client:      {url}/")
     else:
-        print("Without npm there is no web client, use the desktop client:")
+        print("There is no web client here, use the desktop client:")
     print(
         f"Desktop client:  tryton://{HOST}:{port}/{DATABASE}\n"
         f"                 (host {HOST}:{port}, database {DATABASE})")
