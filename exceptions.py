@@ -48,3 +48,7 @@ class AssignError(UserError):
 
 class RegisterError(UserError):
     pass
+
+
+class ContactImportError(UserError):
+    pass

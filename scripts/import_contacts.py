@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# PYTHON_ARGCOMPLETE_OK
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import os
+import sys
+import time
+from argparse import ArgumentParser
+from getpass import getpass
+from urllib.parse import urlsplit, urlunsplit
+
+try:
+    import argcomplete
+except ImportError:
+    argcomplete = None
+
+try:
+    from tqdm import tqdm
+except ImportError:
+    tqdm = None
+
+try:
+    from proteus import Model, config
+except ImportError:
+    prog = os.path.basename(sys.argv[0])
+    sys.exit("proteus must be installed to use %s" % prog)
+
+from trytond.modules.sale_opportunity_management.contact_file import (
+    ContactFile, FileError, Rejects)
+
+COUNTS = {
+    'created': "customers created",
+    'updated': "customers updated",
+    'persons': "persons created",
+    'trackings': "trackings created",
+    'skipped': "rows skipped because they exist already",
+    'rejected': "rows rejected",
+    }
+
+
+class _Progress:
+    "What is shown when tqdm is missing"
+
+    def __init__(self, total=None, **kwargs):
+        self.total = total
+        self.done = 0
+        self.start = time.monotonic()
+
+    def update(self, number):
+        self.done += number
+        rate = self.done / max(time.monotonic() - self.start, 0.001)
+        left = (self.total - self.done) / rate
+        if sys.stderr.isatty():
+            sys.stderr.write(
+                f"\r{self.done}/{self.total} rows, {rate:.0f} rows/s, "
+                f"{left:.0f} s left ")
+
+    def close(self):
+        if sys.stderr.isatty():
+            sys.stderr.write('\n')
+
+
+def get_rejects_name(filename):
+    return os.path.splitext(filename)[0] + '.rejects.csv'
+
+
+def import_contacts(
+        filename, rejects=None, chunk=500, progress=False, company=None,
+        **options):
+    """Import the file by the current configuration of proteus
+
+    rejects is the name of the file of the rejected rows (default: the name
+    of the file with .rejects.csv), it exists only if there are some.  company
+    is an id (default: the one of the user).  The options are those of
+    party.contact.import's import_rows.
+
+    Return a dictionary of numbers, with the name of the rejects file as
+    'rejects' and the headings that are not known as 'unknown'."""
+    current_config = config.get_config()
+    proxy = current_config.get_proxy('party.contact.import')
+    context = current_config.context
+    if company is not None:
+        context['company'] = company
+    rejects = rejects or get_rejects_name(filename)
+    counts = dict.fromkeys(COUNTS, 0)
+    with open(filename, 'rb') as file:
+        contacts = ContactFile(file)
+        with RejectsFile(rejects, contacts) as rejects_file:
+            bar = None
+            for rows in contacts.chunks(chunk):
+                if bar is None and progress:
+                    bar = get_progress(contacts.size)
+                result = proxy.import_rows(
+                    contacts.to_import(rows), options, context)
+                for name in counts:
+                    counts[name] += result[name]
+                rejects_file.write(rows, result['rejects'])
+                if bar is not None:
+                    bar.update(len(rows))
+            if bar is not None:
+                bar.close()
+    return {
+        **counts,
+        'rejects': rejects if counts['rejected'] else None,
+        'unknown': contacts.unknown,
+        }
+
+
+class RejectsFile:
+    "Write the rejects to a file that is made once there is one"
+
+    def __init__(self, filename, contacts):
+        self.filename = filename
+        self.contacts = contacts
+        self.file = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, type, value, traceback):
+        if self.file:
+            self.file.close()
+
+    def write(self, rows, rejects):
+        if not rejects:
+            return
+        if not self.file:
+            # The mark tells spreadsheets the encoding
+            self.file = open(
+                self.filename, 'w', encoding='utf-8-sig', newline='')
+            self.rejects = Rejects(self.file, self.contacts)
+        self.rejects.write_rows(rows, rejects)
+        self.file.flush()
+
+
+def get_progress(total):
+    if tqdm:
+        return tqdm(total=total, unit=" rows", disable=None)
+    return _Progress(total=total)
+
+
+def find_id(model, name, field='name'):
+    "Return the id of the record with this name or code"
+    Record = Model.get(model)
+    for name_ in [field, 'code', 'rec_name']:
+        if name_ in Record._fields:
+            if records := Record.find([(name_, '=', name)], limit=2):
+                if len(records) == 1:
+                    return records[0].id
+    sys.exit("There is no %r or more than one." % name)
+
+
+def main(
+        filename, database=None, config_file=None, user='admin', url=None,
+        **options):
+    if url:
+        url, user, password = split_url(url, user)
+        with config.set_xmlrpc_session(url, user, password):
+            return do_import(filename, **options)
+    config.set_trytond(database, user=user, config_file=config_file)
+    return do_import(filename, **options)
+
+
+def split_url(url, user):
+    "Return the URL without user and password, the user and the password"
+    parts = urlsplit(url)
+    user = parts.username or user
+    password = parts.password
+    if password is None:
+        if filename := os.environ.get('TRYTONPASSFILE'):
+            with open(filename) as file:
+                password, = file.read().splitlines()
+        else:
+            password = getpass("Password of %s: " % user)
+    netloc = parts.netloc.rpartition('@')[2]
+    path = parts.path.rstrip('/') + '/'
+    return urlunsplit(
+        parts._replace(netloc=netloc, path=path)), user, password
+
+
+def do_import(
+        filename, business_unit=None, country=None, company=None, **options):
+    if business_unit:
+        options['business_unit'] = find_id(
+            'sale.business_unit', business_unit)
+    if country:
+        options['country'] = find_id('country.country', country, 'code')
+    if company:
+        company = find_id('company.company', company, 'rec_name')
+    result = import_contacts(
+        filename, company=company or None, progress=True, **options)
+    for heading in result['unknown']:
+        print("Unknown column: %s" % heading)
+    for name, label in COUNTS.items():
+        if result[name]:
+            print("%s %s" % (result[name], label))
+    if result['rejects']:
+        print("Correct the rejected rows in %s and import it." % (
+                result['rejects']))
+        return 1
+    return 0
+
+
+def run():
+    parser = ArgumentParser(
+        description="Import customers and their persons to contact from a "
+        "CSV or XLSX file. Running it again creates nothing twice.",
+        epilog="The exit status is 0 when everything was imported, 1 when "
+        "rows were rejected and 2 when the file could not be read.")
+    parser.add_argument('filename', metavar='FILE')
+    parser.add_argument('-d', '--database', dest='database')
+    parser.add_argument('-c', '--config', dest='config_file',
+        help='the trytond config file')
+    parser.add_argument('--url',
+        help='the URL of a server instead of a database, '
+        'as https://USER@HOST/DATABASE/; the password is read from the file '
+        'that TRYTONPASSFILE names or asked')
+    parser.add_argument('-u', '--user', default='admin',
+        help='the user who imports')
+    parser.add_argument('--company',
+        help='the name of the company (default: the one of the user)')
+    parser.add_argument('--duplicates', choices=['skip', 'update', 'new'],
+        default='skip',
+        help='what to do with customers that exist already')
+    parser.add_argument('--country',
+        help='the code of the country of the rows without one')
+    parser.add_argument('--trackings', action='store_true',
+        help='create a tracking for each customer')
+    parser.add_argument('--business-unit', dest='business_unit',
+        help='the business unit of the trackings of the rows without one')
+    parser.add_argument('--dry-run', dest='dry_run', action='store_true',
+        help='tell what would be done but do nothing')
+    parser.add_argument('--rejects',
+        help='the file to which the rejected rows are written')
+    parser.add_argument('--chunk', type=int, default=500,
+        help='how many rows are sent at once')
+    if argcomplete:
+        argcomplete.autocomplete(parser)
+
+    args = parser.parse_args()
+    if not args.database and not args.url:
+        parser.error("either a database or a URL is required")
+    try:
+        sys.exit(main(**vars(args)))
+    except (FileError, OSError) as e:
+        print("%s: %s" % (args.filename, e), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Interrupted: run it again to complete.", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == '__main__':
+    run()
