@@ -26,6 +26,9 @@ import data
 import pycountry
 from proteus import Model, Wizard, config
 
+from trytond.modules.country.scripts import import_countries
+from trytond.modules.sale_opportunity_management.scripts import import_contacts
+
 MODULE = 'sale_opportunity_management'
 TIMEZONE = 'America/Bogota'
 PASSWORD = 'demo'
@@ -73,7 +76,6 @@ def finish_config_wizard():
 
 def create_countries():
     "Return Colombia, after creating all the countries and its subdivisions"
-    from trytond.modules.country.scripts import import_countries
     Subdivision = Model.get('country.subdivision')
 
     countries = import_countries.update_countries(
@@ -283,8 +285,37 @@ class History:
     # What the administrator and the manager do
 
     def import_contacts(self, moment, business_unit, name, number):
-        progress(f"Import of {number} contacts from {name}")
-        raise NotImplementedError
+        path = os.path.join(self.folder, f'{name}.csv')
+        progress(f"Import of {number} contacts from {os.path.relpath(path)}")
+        self.write_file(path, business_unit, number)
+        result = import_contacts.import_contacts(
+            path, trackings=True, business_unit=ref(business_unit))
+        if result['rejects']:
+            rejects = os.path.relpath(result['rejects'])
+            progress(f"{result['rejected']} rows were rejected to {rejects}")
+
+    def write_file(self, path, business_unit, number):
+        "Write a file of contacts as they come out of a spreadsheet"
+        headings = {
+            'name': "Razón social",
+            'identifier': "NIT",
+            'street': "Dirección",
+            'city': "Ciudad",
+            'subdivision': "Departamento",
+            'phone': "Teléfono",
+            'mobile': "Celular del contacto",
+            'email': "Correo electrónico",
+            'contact': "Contacto",
+            'job_title': "Cargo",
+            }
+        rows = [self.contacts.draw(business_unit) for _ in range(number)]
+        # What is wrong in such files: the importer tells why it is refused
+        rows.append({**self.contacts.draw(business_unit), 'phone': "12-34"})
+        rows.append({**self.contacts.draw(business_unit), 'name': ""})
+        with open(path, 'w', newline='', encoding='utf-8-sig') as fp:
+            writer = csv.DictWriter(fp, headings, delimiter=';')
+            writer.writerow(headings)
+            writer.writerows(rows)
 
     def share_out(self, moment, business_unit):
         "Give the imported trackings to channels, then most to operators"
@@ -465,7 +496,8 @@ def main(database, config_file, users_file):
     employees = create_users(company)
     channels = create_channels(company, employees)
     sessions = {}
-    for login, *_ in USERS:
+    # The administrator last, so that it is the one who imports
+    for login, *_ in reversed(USERS):
         sessions[login] = config.set_trytond(
             database, user=login, config_file=config_file)
         # A user would confirm the warnings
