@@ -453,10 +453,11 @@ class History:
                     self.call, tracking_id)
             if interest in {'2', '3'} and self.random.random() < .25:
                 form.task_summary = choice(data.TASKS)
-                form.task_date = moment + dt.timedelta(hours=3)
-                self.plan(
-                    moment + dt.timedelta(hours=2), self.do_task, login,
-                    tracking_id)
+                form.task_date = moment + dt.timedelta(days=1)
+                if self.random.random() < .9:
+                    self.plan(
+                        moment + dt.timedelta(hours=2), self.do_task, login,
+                        tracking_id)
         wizard.execute('save')
         if sold:
             self.create_opportunity(tracking_id, moment)
