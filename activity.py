@@ -22,6 +22,11 @@ def now():
         .replace(tzinfo=None, microsecond=0))
 
 
+def this_minute():
+    "Return the current moment as activities store it: without seconds"
+    return now().replace(second=0)
+
+
 def company_timezone(company):
     "Return the time zone in which the company reads its dates"
     if company and company.timezone:
@@ -89,14 +94,14 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
         "Description", states=_facts_states,
         help="What was said or done.")
     planned_date = fields.DateTime(
-        "Planned Date",
+        "Planned Date", format='%H:%M',
         states={
             'readonly': Eval('state') != 'pending',
             'required': Eval('state') == 'pending',
             },
         help="When the activity has to be done.")
     done_date = fields.DateTime(
-        "Done Date",
+        "Done Date", format='%H:%M',
         states={
             'readonly': _facts_states['readonly'],
             'invisible': Eval('state') != 'done',
@@ -104,7 +109,7 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
             },
         help="When the activity was really done.")
     date = fields.DateTime(
-        "Date", readonly=True,
+        "Date", format='%H:%M', readonly=True,
         help="When the activity was done or, until then, is planned.")
     overdue = fields.Function(
         fields.Boolean("Overdue"), 'get_overdue', searcher='search_overdue')
@@ -247,6 +252,10 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         values = super().preprocess_values(mode, values)
+        # The clients show no seconds: a hidden one would count as a change
+        for name in ['planned_date', 'done_date']:
+            if values.get(name):
+                values[name] = values[name].replace(second=0, microsecond=0)
         if mode == 'create':
             # So that no second write computes it
             values['date'] = (
@@ -275,21 +284,18 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def check_dates(cls, activities, field_names=None):
-        # The clients show no seconds: what is planned for the current minute
-        # is not in the past
-        this_minute = now().replace(second=0)
-        next_minute = this_minute + dt.timedelta(minutes=1)
+        minute = this_minute()
         for activity in activities:
             if ((field_names is None or 'planned_date' in field_names)
                     and activity.state == 'pending'
-                    and activity.planned_date < this_minute):
+                    and activity.planned_date < minute):
                 raise PlannedDateError(gettext(
                         'sale_opportunity_management.msg_planned_date_past',
                         date=activity._format_date(activity.planned_date),
                         customer=activity.tracking.party.rec_name))
             if ((field_names is None or 'done_date' in field_names)
                     and activity.done_date
-                    and activity.done_date > next_minute):
+                    and activity.done_date > minute):
                 raise DoneDateError(gettext(
                         'sale_opportunity_management.msg_done_date_future',
                         date=activity._format_date(activity.done_date),
@@ -400,7 +406,7 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
     @set_employee('done_by')
     def do(cls, activities):
         cls.write([a for a in activities if not a.done_date], {
-                'done_date': now(),
+                'done_date': this_minute(),
                 })
 
     @classmethod

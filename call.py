@@ -15,7 +15,7 @@ from trytond.pyson import Bool, Eval, Id
 from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .activity import ActivityMixin, now
+from .activity import ActivityMixin, this_minute
 from .exceptions import AlreadyRecordedError, CallerError, DurationError
 from .party import RATINGS
 
@@ -255,7 +255,12 @@ class RecordStart(ModelView):
     phone = fields.Function(
         fields.Char("Phone"), 'on_change_with_phone')
     history = fields.Function(
-        fields.Text("Last Call"), 'on_change_with_history')
+        fields.Text(
+            "Last Call",
+            states={
+                'invisible': ~Eval('history'),
+                }),
+        'on_change_with_history')
     call = fields.Many2One(
         'sale.call', "Planned Call",
         domain=[
@@ -264,7 +269,7 @@ class RecordStart(ModelView):
             ],
         help="The planned call that this one fulfills.\n"
         "Leave empty when the call was not planned.")
-    done_date = fields.DateTime("Date", required=True)
+    done_date = fields.DateTime("Date", format='%H:%M', required=True)
     done_by = fields.Many2One(
         'company.employee', "Called By", required=True,
         domain=[
@@ -289,7 +294,7 @@ class RecordStart(ModelView):
     rating = fields.Selection(RATINGS, "Rating", sort=False)
     rating_comment = fields.Text("Comment")
     next_date = fields.DateTime(
-        "Date",
+        "Date", format='%H:%M',
         states={
             'invisible': Eval('close_tracking', False),
             },
@@ -312,7 +317,7 @@ class RecordStart(ModelView):
         help="What has to be done.\n"
         "Leave empty to create no task.")
     task_date = fields.DateTime(
-        "Date",
+        "Date", format='%H:%M',
         states={
             'invisible': Eval('close_tracking', False),
             'required': (
@@ -325,7 +330,7 @@ class RecordStart(ModelView):
 
     @classmethod
     def default_done_date(cls):
-        return now()
+        return this_minute()
 
     @classmethod
     def default_done_by(cls):

@@ -496,7 +496,7 @@ class RegisterStart(ModelView):
             'required': Bool(Eval('identifier_code')),
             })
     identifier_code = fields.Char("Identifier")
-    street = fields.Text("Street")
+    street = fields.Char("Street")
     postal_code = fields.Char("Postal Code")
     city = fields.Char("City")
     country = fields.Many2One('country.country', "Country")

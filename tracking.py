@@ -19,7 +19,7 @@ from trytond.pyson import Bool, Eval, Id, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
-from .activity import now
+from .activity import this_minute
 from .exceptions import (
     OperatorError, PendingActivityWarning, SimilarTrackingWarning)
 from .party import RATINGS, _PHONE_TYPES
@@ -114,7 +114,7 @@ class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
             ],
         help="The employee who works the customer.")
     assign_date = fields.DateTime(
-        "Assigned On", readonly=True,
+        "Assigned On", format='%H:%M', readonly=True,
         help="Since when the operator works the customer.")
     opportunity = fields.Many2One(
         'sale.opportunity', "Opportunity", ondelete='RESTRICT',
@@ -154,10 +154,10 @@ class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
     calls_number = fields.Function(
         fields.Integer("Calls Made"), 'get_calls_number')
     last_activity = fields.DateTime(
-        "Last Activity", readonly=True,
+        "Last Activity", format='%H:%M', readonly=True,
         help="When the last call or task was done.")
     next_activity = fields.DateTime(
-        "Next Activity", readonly=True,
+        "Next Activity", format='%H:%M', readonly=True,
         help="When the next call or task is planned.")
     closed_by = employee_field("Closed By", states=['open', 'closed'])
     state = fields.Selection([
@@ -455,7 +455,8 @@ class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
                         'tracking_sequence', company=company_id):
                     values['number'] = sequence.get()
         if 'operator' in values:
-            values['assign_date'] = now() if values['operator'] else None
+            values['assign_date'] = (
+                this_minute() if values['operator'] else None)
         return values
 
     @classmethod
