@@ -304,7 +304,7 @@ class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
     def get_city(cls, trackings, name):
         cities = {}
         for tracking in trackings:
-            address = tracking.party.address_get()
+            address = tracking.party.address_get() if tracking.party else None
             cities[tracking.id] = address.city if address else None
         return cities
 
@@ -324,7 +324,7 @@ class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
     @classmethod
     def get_typification(cls, trackings, names):
         return {
-            name: {t.id: getattr(t.party, name) for t in trackings}
+            name: {t.id: getattr(t.party, name, None) for t in trackings}
             for name in names}
 
     @classmethod
@@ -387,7 +387,8 @@ class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
             return calls[0]
 
     def get_rec_name(self, name):
-        return f'{self.number} {self.party.rec_name}'
+        return ' '.join(filter(None, [
+                    self.number, self.party and self.party.rec_name]))
 
     @classmethod
     def search_rec_name(cls, name, clause):

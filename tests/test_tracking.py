@@ -1,0 +1,724 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+import unittest
+from unittest.mock import patch
+
+from sql import Column
+
+from trytond.exceptions import UserError
+from trytond.model import ModelSQL, fields
+from trytond.model.exceptions import (
+    AccessError, DomainValidationError, RequiredValidationError)
+from trytond.modules.company.tests import (
+    create_company, create_employee, set_company)
+from trytond.modules.party.exceptions import EraseError
+from trytond.modules.sale_opportunity_management.activity import (
+    to_local, to_utc)
+from trytond.modules.sale_opportunity_management.exceptions import (
+    CallerError, ClosedTrackingError, DoneDateError, DurationError,
+    OperatorError, PendingActivityWarning, PlannedDateError,
+    SimilarTrackingWarning)
+from trytond.modules.sale_opportunity_management.party import normalize_name
+from trytond.pool import Pool, isregisteredby
+from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.transaction import Transaction
+
+ACTIVITY = 'trytond.modules.sale_opportunity_management.activity'
+
+
+def freeze(*args):
+    "Stop the clock at the moment in UTC"
+    return patch(f'{ACTIVITY}.now', return_value=dt.datetime(*args))
+
+
+class TrackingTestCase(unittest.TestCase):
+    "Test the trackings, their calls and their customers"
+
+    @classmethod
+    def setUpClass(cls):
+        activate_module('sale_opportunity_management')
+        super().setUpClass()
+
+    def create_company(self, timezone='America/Bogota'):
+        pool = Pool()
+        Country = pool.get('country.country')
+        company = create_company()
+        company.timezone = timezone
+        company.save()
+        country, = Country.create([{'name': "Colombia", 'code': 'CO'}])
+        address, = company.party.addresses
+        address.country = country
+        address.save()
+        return company
+
+    def create_tracking(self, company, **values):
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        if 'party' not in values:
+            party, = Party.create([{'name': "Customer"}])
+            values['party'] = party.id
+        if 'business_unit' not in values:
+            unit, *_ = BusinessUnit.search([('company', '=', None)])
+            values['business_unit'] = unit.id
+        tracking, = Tracking.create([{'company': company.id, **values}])
+        return tracking
+
+    def create_call(self, tracking, **values):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        call, = Call.create([{'tracking': tracking.id, **values}])
+        return call
+
+    def later(self, days):
+        return dt.datetime.now() + dt.timedelta(days=days)
+
+    def create_done(self, tracking, interest, *moment, **values):
+        if 'done_by' not in values:
+            values['done_by'] = create_employee(tracking.company).id
+        return self.create_call(
+            tracking, state='done', interest=interest,
+            done_date=dt.datetime(*moment), **values)
+
+    @with_transaction()
+    def test_planned_date(self):
+        "Test that nothing is planned in the past"
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        with set_company(company), freeze(2026, 3, 1, 23, 30, 20):
+            for moment, allowed in [
+                    ((2026, 3, 1, 23, 29), False),
+                    ((2026, 3, 1, 23, 30), True),
+                    ((2026, 3, 1, 23, 31), True),
+                    ((2026, 2, 28, 23, 59), False),
+                    ]:
+                with self.subTest(moment=moment):
+                    if allowed:
+                        self.create_call(
+                            tracking, planned_date=dt.datetime(*moment))
+                    else:
+                        with self.assertRaises(PlannedDateError) as cm:
+                            self.create_call(
+                                tracking, planned_date=dt.datetime(*moment))
+            # The message tells the date as the company reads it
+            message = str(cm.exception).replace('\N{NO-BREAK SPACE}', ' ')
+            self.assertIn("02/28/2026 18:59", message)
+
+    @with_transaction()
+    def test_planned_date_write(self):
+        "Test that an overdue call is modified but not planned in the past"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        with freeze(2026, 3, 1, 12, 0):
+            call = self.create_call(
+                tracking, planned_date=dt.datetime(2026, 3, 1, 13, 0))
+        with freeze(2026, 3, 2, 12, 0):
+            call.summary = "Late"
+            call.save()
+            with self.assertRaises(PlannedDateError):
+                Call.write([call], {
+                        'planned_date': dt.datetime(2026, 3, 1, 14, 0)})
+
+    @with_transaction()
+    def test_overdue(self):
+        "Test when a call becomes overdue"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        company = self.create_company('Europe/Madrid')
+        tracking = self.create_tracking(company)
+        # The clocks go back at 3:00, so 2:30 comes twice
+        moment = dt.datetime(2026, 10, 25, 1, 30)
+        with freeze(2026, 10, 24, 12, 0):
+            call = self.create_call(tracking, planned_date=moment)
+        self.assertEqual(to_local(company, moment).strftime('%H:%M'), '02:30')
+        for now, overdue in [
+                ((2026, 10, 25, 0, 30), False),
+                ((2026, 10, 25, 1, 30), False),
+                ((2026, 10, 25, 1, 31), True),
+                ]:
+            with self.subTest(now=now), freeze(*now):
+                call = Call(call.id)
+                self.assertEqual(call.overdue, overdue)
+                self.assertEqual(
+                    Call.search([('overdue', '=', True)]),
+                    [call] if overdue else [])
+                self.assertEqual(
+                    Call.search([('overdue', '=', False)]),
+                    [] if overdue else [call])
+
+    @with_transaction()
+    def test_timezone(self):
+        "Test the conversion of moments"
+        company = self.create_company('Europe/Madrid')
+        for local, utc in [
+                ((2026, 3, 29, 1, 30), (2026, 3, 29, 0, 30)),
+                ((2026, 3, 29, 3, 30), (2026, 3, 29, 1, 30)),
+                ((2026, 10, 25, 3, 30), (2026, 10, 25, 2, 30)),
+                ((2026, 1, 1, 0, 30), (2025, 12, 31, 23, 30)),
+                ]:
+            with self.subTest(local=local):
+                local, utc = dt.datetime(*local), dt.datetime(*utc)
+                self.assertEqual(to_utc(company, local), utc)
+                self.assertEqual(
+                    to_local(company, utc).replace(tzinfo=None), local)
+        company.timezone = None
+        self.assertEqual(to_utc(company, local), local)
+
+    @with_transaction()
+    def test_done_date(self):
+        "Test that nothing is recorded in the future"
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        with freeze(2026, 3, 1, 12, 0, 30):
+            self.create_done(tracking, '1', 2026, 3, 1, 12, 0)
+            with self.assertRaises(DoneDateError):
+                self.create_done(tracking, '1', 2026, 3, 1, 12, 1)
+
+    @with_transaction()
+    def test_wrong_call(self):
+        "Test calls that are refused"
+        company = self.create_company()
+        other = create_company("Other", currency=company.currency)
+        foreigner = create_employee(other)
+        employee = create_employee(company)
+        tracking = self.create_tracking(company)
+        done = {
+            'state': 'done',
+            'done_date': dt.datetime(2026, 1, 1),
+            'done_by': employee.id,
+            'interest': '1',
+            }
+        tomorrow = self.later(1)
+        for values, error in [
+                ({**done, 'duration': dt.timedelta(seconds=-1)},
+                    DurationError),
+                ({**done, 'done_by': None},
+                    (CallerError, RequiredValidationError)),
+                ({**done, 'interest': None}, RequiredValidationError),
+                ({**done, 'interest': '4'}, UserError),
+                ({**done, 'done_by': foreigner.id}, DomainValidationError),
+                ({'planned_date': None}, RequiredValidationError),
+                ({'planned_date': tomorrow, 'company': other.id},
+                    DomainValidationError),
+                ({'planned_date': tomorrow, 'assignee': foreigner.id},
+                    DomainValidationError),
+                ]:
+            with self.subTest(values=values), self.assertRaises(error):
+                self.create_call(tracking, **values)
+
+    @with_transaction()
+    def test_wrong_tracking(self):
+        "Test trackings that are refused"
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Channel = pool.get('sale.channel')
+        Contact = pool.get('party.contact')
+        Party = pool.get('party.party')
+        company = self.create_company()
+        other = create_company("Other", currency=company.currency)
+        foreigner = create_employee(other)
+        leaver = create_employee(company)
+        leaver.end_date = dt.date(2020, 1, 1)
+        leaver.save()
+        channel, = Channel.create([{'name': "Other", 'company': other.id}])
+        unit, = BusinessUnit.create([{'name': "Other", 'company': other.id}])
+        party, = Party.create([{'name': "Other"}])
+        contact, = Contact.create([{'name': "Other", 'party': party.id}])
+        for values, error in [
+                ({'party': None}, RequiredValidationError),
+                ({'business_unit': None}, RequiredValidationError),
+                ({'operator': foreigner.id}, DomainValidationError),
+                ({'operator': leaver.id}, OperatorError),
+                ({'channel': channel.id}, DomainValidationError),
+                ({'business_unit': unit.id}, DomainValidationError),
+                ({'contact': contact.id}, DomainValidationError),
+                ]:
+            with self.subTest(values=values), self.assertRaises(error):
+                self.create_tracking(company, **values)
+
+    @with_transaction()
+    def test_wrong_contact(self):
+        "Test contacts that are refused"
+        pool = Pool()
+        Contact = pool.get('party.contact')
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Party = pool.get('party.party')
+        company = self.create_company()
+        party, = Party.create([{'name': "Customer"}])
+        with Transaction().set_context(company=company.id):
+            for value in ['123', ' ', 'abc']:
+                with self.subTest(value=value), \
+                        self.assertRaises(UserError):
+                    ContactMechanism.create([{
+                                'party': party.id,
+                                'type': 'phone',
+                                'value': value,
+                                }])
+        with self.assertRaises(RequiredValidationError):
+            Contact.create([{'party': party.id, 'name': None}])
+
+    @with_transaction()
+    def test_phone_formats(self):
+        "Test that a number is found however it is written"
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Party = pool.get('party.party')
+        company = self.create_company()
+        with Transaction().set_context(company=company.id):
+            party, other = Party.create([
+                    {'name': "Customer"}, {'name': "Other"}])
+            ContactMechanism.create([{
+                        'party': party.id,
+                        'type': 'mobile',
+                        'value': '3105551234',
+                        }, {
+                        'party': other.id,
+                        'type': 'mobile',
+                        'value': '+34 600 123 456',
+                        }])
+            for text in [
+                    '+57 310 555 12 34', '3105551234', '(310) 5551234',
+                    '310-555-1234', '310 555', '%3105551234%', '5551234']:
+                with self.subTest(text=text):
+                    self.assertEqual(
+                        Party.search([('rec_name', 'ilike', f'%{text}%')]),
+                        [party])
+            for text in ['   ', '%', '+', '.']:
+                with self.subTest(text=text):
+                    Party.search([('rec_name', 'ilike', f'%{text}%')])
+                    self.assertIsNone(ContactMechanism.compact_phone(text))
+
+    def test_normalize_name(self):
+        "Test the normal form of names"
+        for name, normal in [
+                ("Óptica La Mirada S.A.S.", "optica la mirada"),
+                ("OPTICA  LA MIRADA SAS", "optica la mirada"),
+                ("Muñoz & Cía. Ltda.", "munoz"),
+                ("S.A.", "sa"),
+                ("", ""),
+                (None, ""),
+                ]:
+            with self.subTest(name=name):
+                self.assertEqual(normalize_name(name), normal)
+
+    @with_transaction()
+    def test_kind_outcome(self):
+        "Test first or follow-up, answered or missed follow from the data"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        second = self.create_done(tracking, '2', 2026, 1, 2)
+        first = self.create_done(tracking, '0', 2026, 1, 1)
+        pending = self.create_call(tracking, planned_date=self.later(1))
+        cancelled = self.create_call(tracking, planned_date=self.later(2))
+        Call.cancel([cancelled])
+        calls = Call.browse([first, second, pending, cancelled])
+        self.assertEqual(
+            [(c.kind, c.outcome) for c in calls], [
+                ('first', 'missed'), ('follow_up', 'answered'),
+                ('follow_up', None), (None, None)])
+        for domain, result in [
+                ([('kind', '=', 'first')], {first}),
+                ([('kind', '=', 'follow_up')], {second, pending}),
+                ([('kind', '!=', 'first')], {second, pending}),
+                ([('kind', '=', None)], {cancelled}),
+                ([('kind', 'in', ['first', None])], {first, cancelled}),
+                ([('outcome', '=', 'missed')], {first}),
+                ([('outcome', 'in', ['answered'])], {second}),
+                ([('outcome', '=', None)], {pending, cancelled}),
+                ]:
+            with self.subTest(domain=domain):
+                self.assertEqual(set(Call.search(domain)), result)
+        # When the first call is cancelled the next one becomes the first
+        other = self.create_tracking(company)
+        a = self.create_call(other, planned_date=self.later(1))
+        b = self.create_call(other, planned_date=self.later(2))
+        Call.cancel([a])
+        self.assertEqual(Call(b.id).kind, 'first')
+
+    @with_transaction()
+    def test_interest(self):
+        "Test the interest of the tracking and its path"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        self.assertIsNone(tracking.interest)
+        for day, interest, expected in [
+                (1, '0', '0'), (2, '2', '2'), (3, '0', '2'), (5, '1', '1')]:
+            self.create_done(tracking, interest, 2026, 1, day)
+            with self.subTest(day=day):
+                self.assertEqual(Tracking(tracking.id).interest, expected)
+        # A call that is entered late takes its place in the path
+        call = self.create_done(tracking, '3', 2026, 1, 4)
+        tracking = Tracking(tracking.id)
+        self.assertEqual(tracking.interest, '1')
+        self.assertEqual(tracking.interest_path, '0 → 2 → 0 → 3 → 1')
+        self.assertEqual(tracking.calls_number, 5)
+        self.assertEqual(tracking.last_activity, dt.datetime(2026, 1, 5))
+        Call.write([call], {'done_date': dt.datetime(2026, 1, 6)})
+        self.assertEqual(Tracking(tracking.id).interest, '3')
+
+    @with_transaction()
+    def test_next_activity(self):
+        "Test the moment of the next activity"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Task = pool.get('sale.task')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        with freeze(2026, 1, 1):
+            call = self.create_call(
+                tracking, planned_date=dt.datetime(2026, 1, 4))
+            task, = Task.create([{
+                        'tracking': tracking.id,
+                        'summary': "Task",
+                        'planned_date': dt.datetime(2026, 1, 3),
+                        }])
+            last = self.create_call(
+                tracking, planned_date=dt.datetime(2026, 1, 5))
+
+            def next_activity():
+                return Tracking(tracking.id).next_activity
+            self.assertEqual(next_activity(), dt.datetime(2026, 1, 3))
+            Task.do([task])
+            self.assertEqual(next_activity(), dt.datetime(2026, 1, 4))
+            Call.cancel([call])
+            self.assertEqual(next_activity(), dt.datetime(2026, 1, 5))
+            Call.delete([last])
+            self.assertIsNone(next_activity())
+
+    @with_transaction()
+    def test_close(self):
+        "Test closing with pending activities and reopening"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Tracking = pool.get('sale.tracking')
+        Warning = pool.get('res.user.warning')
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        call = self.create_call(tracking, planned_date=self.later(1))
+        with self.assertRaises(PendingActivityWarning) as cm:
+            Tracking.close([tracking])
+        self.assertEqual(call.state, 'pending')
+        Warning.skip(cm.exception.name)
+        Tracking.close([tracking])
+        self.assertEqual(Call(call.id).state, 'cancelled')
+        tracking = Tracking(tracking.id)
+        self.assertEqual(tracking.state, 'closed')
+        self.assertIsNone(tracking.next_activity)
+        with self.assertRaises(ClosedTrackingError):
+            self.create_call(tracking, planned_date=self.later(1))
+        # What is done is recorded even when the tracking is closed
+        self.create_done(tracking, '1', 2026, 1, 1)
+        Tracking.reopen([tracking])
+        self.assertIsNone(Tracking(tracking.id).end_date)
+
+    @with_transaction()
+    def test_similar(self):
+        "Test the warning about a second open tracking"
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        with self.assertRaises(SimilarTrackingWarning) as cm:
+            self.create_tracking(company, party=tracking.party.id)
+        self.assertIn(tracking.rec_name, str(cm.exception))
+
+    @with_transaction()
+    def test_similar_notify(self):
+        "Test what tells about a second open tracking and what is none"
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        other = create_company("Other", currency=company.currency)
+        first, second, _ = BusinessUnit.search([])
+        tracking = self.create_tracking(company, business_unit=first.id)
+        party = tracking.party
+        new = Tracking(
+            company=company, party=party, business_unit=first, state='open')
+        (type_, message), = new.on_change_notify()
+        self.assertEqual(type_, 'warning')
+        self.assertIn(tracking.rec_name, message)
+        self.create_tracking(
+            company, party=party.id, business_unit=second.id)
+        self.create_tracking(other, party=party.id, business_unit=first.id)
+        Tracking.close([tracking])
+        self.create_tracking(company, party=party.id, business_unit=first.id)
+        with self.assertRaises(SimilarTrackingWarning):
+            Tracking.reopen([tracking])
+
+    @with_transaction()
+    def test_assign(self):
+        "Test that the pending activities follow and the done ones stay"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Task = pool.get('sale.task')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        a, b, c = [create_employee(company, n) for n in 'abc']
+        tracking = self.create_tracking(company, operator=a.id)
+        pending = self.create_call(tracking, planned_date=self.later(1))
+        done = self.create_done(tracking, '1', 2026, 1, 1, done_by=a.id)
+        task, = Task.create([{
+                    'tracking': tracking.id,
+                    'summary': "Of somebody else",
+                    'planned_date': self.later(1),
+                    'assignee': c.id,
+                    }])
+        self.assertEqual(pending.assignee, a)
+        self.assertEqual(Tracking.assign([tracking], [b]), {b: 1})
+        self.assertEqual(Call(pending.id).assignee, b)
+        self.assertEqual(Call(done.id).done_by, a)
+        self.assertEqual(Call(done.id).assignee, a)
+        self.assertEqual(Task(task.id).assignee, c)
+        Tracking.write([Tracking(tracking.id)], {'operator': None})
+        self.assertIsNone(Call(pending.id).assignee)
+        self.assertIsNone(Tracking(tracking.id).assign_date)
+
+    @with_transaction()
+    def test_assign_evenly(self):
+        "Test that the trackings are shared out evenly"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        operators = [create_employee(company, n) for n in 'abc']
+        trackings = [self.create_tracking(company) for _ in range(8)]
+        numbers = Tracking.assign(trackings, operators)
+        self.assertEqual(list(numbers.values()), [3, 3, 2])
+        self.assertEqual(
+            [t.operator for t in Tracking.browse(trackings)],
+            (operators * 3)[:8])
+
+    @with_transaction()
+    def test_delete(self):
+        "Test that what has history is not deleted"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        call = self.create_done(tracking, '1', 2026, 1, 1)
+        with self.assertRaises(AccessError):
+            Call.delete([call])
+        with self.assertRaises(AccessError):
+            Tracking.delete([tracking])
+        other = self.create_tracking(company)
+        with self.assertRaises(AccessError):
+            Call.write([call], {'tracking': other.id})
+        Tracking.delete([other])
+
+    @with_transaction()
+    def test_delete_business_unit(self):
+        "Test that a business unit in use is not deleted"
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        unit = tracking.business_unit
+        with self.assertRaises(UserError):
+            unit.__class__.delete([unit])
+
+    @with_transaction()
+    def test_copy(self):
+        "Test that a copy begins anew"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        call = self.create_done(tracking, '3', 2026, 1, 1)
+        with Transaction().set_context(_skip_warnings=True):
+            copy, = Tracking.copy([tracking])
+        self.assertNotEqual(copy.number, tracking.number)
+        self.assertFalse(copy.calls)
+        self.assertIsNone(copy.interest)
+        call, = Call.copy([call])
+        self.assertEqual(call.state, 'pending')
+        self.assertIsNone(call.interest)
+        self.assertIsNone(call.done_by)
+
+    @with_transaction()
+    def test_typification(self):
+        "Test that each company has its own typification"
+        pool = Pool()
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        other = create_company("Other", currency=company.currency)
+        tracking = self.create_tracking(company)
+        id_ = tracking.party.id
+        with Transaction().set_context(company=company.id):
+            Party.write([Party(id_)], {'rating': '4'})
+            Party.write([Party(id_)], {'rating_comment': "Good"})
+            party = Party(id_)
+            self.assertEqual(
+                (party.rating, party.rating_comment), ('4', "Good"))
+            self.assertEqual(Tracking(tracking.id).rating, '4')
+            for domain, found in [
+                    ([('rating', '=', '4')], True),
+                    ([('rating', '=', None)], False),
+                    ([('rating', '!=', None)], True),
+                    ([('rating', 'in', ['3', None])], False),
+                    ([('rating', 'in', ['4', None])], True),
+                    ]:
+                with self.subTest(domain=domain):
+                    self.assertEqual(party in Party.search(domain), found)
+            self.assertEqual(
+                Tracking.search([('rating', '>=', '4')]), [tracking])
+            self.assertEqual(
+                Party.search([], order=[('rating', 'ASC NULLS LAST')])[0],
+                party)
+        with Transaction().set_context(company=other.id):
+            self.assertIsNone(Party(id_).rating)
+            self.assertIn(Party(id_), Party.search([('rating', '=', None)]))
+
+    @with_transaction()
+    def test_replace(self):
+        "Test that merging keeps trackings, contacts and typification"
+        pool = Pool()
+        Contact = pool.get('party.contact')
+        Party = pool.get('party.party')
+        Replace = pool.get('party.replace', type='wizard')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        with Transaction().set_context(
+                company=company.id, _skip_warnings=True):
+            source, destination = Party.create([{
+                        'name': "Customer",
+                        'rating': '2',
+                        'rating_comment': "Slow",
+                        'contacts': [('create', [{'name': "Person"}])],
+                        }, {
+                        'name': "Customer",
+                        'rating_comment': "Good",
+                        }])
+            contact, = source.contacts
+            tracking = self.create_tracking(company, party=source.id)
+            session_id, _, _ = Replace.create()
+            replace = Replace(session_id)
+            replace.ask.source = source
+            replace.ask.destination = destination
+            replace.transition_replace()
+            destination = Party(destination.id)
+            self.assertEqual(
+                Tracking.search([('party', '=', destination.id)]), [tracking])
+            self.assertEqual(
+                Contact.search([('party', '=', destination.id)]), [contact])
+            self.assertEqual(destination.rating, '2')
+            self.assertEqual(destination.rating_comment, "Good\nSlow")
+
+    @with_transaction()
+    def test_replace_all(self):
+        "Test that merging covers every relation to a party"
+        pool = Pool()
+        Replace = pool.get('party.replace', type='wizard')
+        replaced = set(Replace.fields_to_replace())
+        replaced.add(('party.party', 'replaced_by'))
+        for name, field_name in self.relations_to('party.party'):
+            with self.subTest(model=name, field=field_name):
+                self.assertIn((name, field_name), replaced)
+
+    def relations_to(self, target):
+        for name, Model in Pool().iterobject():
+            if (not isregisteredby(Model, 'sale_opportunity_management')
+                    or not issubclass(Model, ModelSQL)
+                    or callable(getattr(Model, 'table_query', None))):
+                continue
+            for field_name, field in Model._fields.items():
+                if isinstance(field, fields.Function):
+                    continue
+                if (field._type == 'reference'
+                        or (field._type == 'many2one'
+                            and field.model_name == target)):
+                    yield name, field_name
+
+    @with_transaction()
+    def test_erase(self):
+        "Test that erasing leaves the name and the number nowhere"
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Erase = pool.get('party.erase', type='wizard')
+        Party = pool.get('party.party')
+        Task = pool.get('sale.task')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        with Transaction().set_context(company=company.id):
+            party, = Party.create([{
+                        'name': "Zacarias Secret",
+                        'rating_comment': "Zacarias Secret is nice",
+                        'contacts': [('create', [{
+                                        'name': "Zacarias Secret",
+                                        'job_title': "Boss",
+                                        }])],
+                        }])
+            contact, = party.contacts
+            ContactMechanism.create([{
+                        'party': party.id,
+                        'contact': contact.id,
+                        'type': 'mobile',
+                        'value': '3109998877',
+                        }])
+            tracking = self.create_tracking(company, party=party.id)
+            Tracking.write([tracking], {'comment': "Call Zacarias Secret"})
+            self.create_done(
+                tracking, '2', 2026, 1, 1, summary="Zacarias Secret",
+                description="Dial +57 310 9998877")
+            task, = Task.create([{
+                        'tracking': tracking.id,
+                        'summary': "Visit Zacarias Secret",
+                        'planned_date': self.later(1),
+                        }])
+            session_id, _, _ = Erase.create()
+            erase = Erase(session_id)
+            Party.write([party], {'active': False})
+            erase.ask.party = party
+            with self.assertRaises(EraseError):
+                erase.transition_erase()
+            self.assertIn('zacarias', self.all_texts())
+            Task.cancel([task])
+            Tracking.close([tracking])
+            erase.transition_erase()
+
+            texts = self.all_texts()
+            self.assertNotIn('zacarias', texts)
+            self.assertNotIn('9998877', texts.replace(' ', ''))
+            # The figures stay
+            self.assertEqual(Tracking(tracking.id).interest, '2')
+
+    def all_texts(self):
+        "The texts of all the tables and of their history"
+        cursor = Transaction().connection.cursor()
+        texts = []
+        for name, Model in Pool().iterobject():
+            if (not issubclass(Model, ModelSQL)
+                    or callable(getattr(Model, 'table_query', None))):
+                continue
+            tables = [Model.__table__()]
+            if Model._history:
+                tables.append(Model.__table_history__())
+            for field_name, field in Model._fields.items():
+                if (field._type in {'char', 'text'}
+                        and not isinstance(field, fields.Function)):
+                    for table in tables:
+                        cursor.execute(*table.select(
+                                Column(table, field_name)))
+                        texts.extend(str(text) for text, in cursor if text)
+        return '\n'.join(texts).lower()
+
+    @with_transaction()
+    def test_search_global(self):
+        "Test that the global search finds trackings"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        tracking = self.create_tracking(company)
+        (record, name, icon), = Tracking.search_global("Custom")
+        self.assertEqual(record, tracking)
+        self.assertEqual(icon, 'tryton-sale-tracking')
