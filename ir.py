@@ -9,6 +9,11 @@ RULE_MODELS = {
     'sale.tracking',
     'sale.call',
     'sale.task',
+    'sale.call.reporting.done',
+    'sale.call.reporting.pending',
+    'sale.call.reporting.potential',
+    'sale.tracking.reporting.assignment',
+    'sale.tracking.reporting.customer',
     }
 
 
