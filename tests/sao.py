@@ -1,0 +1,174 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import re
+import tempfile
+import time
+
+from playwright.sync_api import sync_playwright
+
+# Chromium as root in a container, without looking for its own services
+_FLAGS = [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--disable-dev-shm-usage']
+# English has no catalogue in Sao and the login begins with a refusal
+_NOISE = re.compile(r'locale/en|\b401\b')
+
+
+class Sao:
+    """A user in front of the web client
+
+    Everything waits until the client asks nothing more of the server.  What
+    goes wrong in the browser or on the server is gathered in errors."""
+
+    def __init__(self, url, database, executable):
+        self.url = f'{url}/#{database}'
+        self.errors = []
+        self.downloads = []
+        self._pending = set()
+        self._last = time.monotonic()
+        self._playwright = sync_playwright().start()
+        self._profile = tempfile.TemporaryDirectory()
+        self._context = self._playwright.chromium.launch_persistent_context(
+            self._profile.name, executable_path=executable, headless=True,
+            args=_FLAGS, accept_downloads=True, locale='en-US',
+            timezone_id='America/Bogota',
+            viewport={'width': 1400, 'height': 900})
+        self.page, = self._context.pages
+        self.page.on('request', self._on_request)
+        self.page.on('requestfinished', self._on_finished)
+        self.page.on('requestfailed', self._on_finished)
+        self.page.on('response', self._on_response)
+        self.page.on(
+            'download', lambda download: self.downloads.append(download))
+        self.page.on('console', self._on_console)
+        self.page.on(
+            'pageerror', lambda error: self.errors.append(str(error)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self._context.close()
+        self._playwright.stop()
+        self._profile.cleanup()
+
+    def _on_request(self, request):
+        if request.method == 'POST':
+            self._pending.add(request)
+
+    def _on_finished(self, request):
+        self._pending.discard(request)
+        self._last = time.monotonic()
+
+    def _on_console(self, message):
+        url = (message.location or {}).get('url', '')
+        if (message.type == 'error'
+                and not _NOISE.search(f'{message.text} {url}')):
+            self.errors.append(f'{message.text} {url}')
+
+    def _on_response(self, response):
+        if (response.status >= 400
+                and not _NOISE.search(f'{response.status} {response.url}')):
+            self.errors.append(f'{response.status} {response.url}')
+
+    def wait(self):
+        "Wait until no request is under way"
+        end = time.monotonic() + 60
+        self.page.wait_for_timeout(100)
+        while self._pending or time.monotonic() - self._last < .3:
+            assert time.monotonic() < end, "the server does not answer"
+            self.page.wait_for_timeout(50)
+
+    def login(self, login, password):
+        self.page.goto(self.url)
+        self.page.locator('.login-dialog input#login').fill(login)
+        self.page.locator('.login-dialog button[type=submit]').click()
+        ask = self.page.locator('.ask-dialog input[type=password]')
+        ask.fill(password)
+        ask.press('Enter')
+        self.page.locator('#menu tbody tr').first.wait_for()
+        self.wait()
+
+    @property
+    def scope(self):
+        "The dialog in front or the tab"
+        dialogs = self.page.locator('.modal.in:visible')
+        if dialogs.count():
+            return dialogs.last
+        return self.page.locator('#tabcontent > .tab-pane.active')
+
+    def menu(self, *path):
+        "Open the entry of the menu, and the folders on the way to it"
+        index = -1
+        for label in path:
+            rows = self.page.locator('#menu tbody tr')
+            labels = [text.strip() for text in rows.all_inner_texts()]
+            # The entries of an open folder follow it
+            index = labels.index(label, index + 1)
+            if label != path[-1]:
+                before = len(labels)
+                rows.nth(index).locator('.expander').click()
+                self.wait()
+                if rows.count() < before:
+                    # It was open
+                    rows.nth(index).locator('.expander').click()
+                    self.wait()
+        rows.nth(index).locator('.column-char').click()
+        self.wait()
+
+    def button(self, label):
+        dialog = self.page.locator('.modal.in:visible').count()
+        self.scope.locator('button:visible').filter(
+            has_text=re.compile(rf'^\s*{re.escape(label)}\s*$', re.I)
+            ).last.click()
+        self.wait()
+        if self.page.locator('.modal.in:visible').count() != dialog:
+            # The dialogs fade in and out
+            self.page.wait_for_timeout(500)
+
+    def field(self, name):
+        return self.scope.locator(f'[name="{name}"]:visible').first
+
+    def fill(self, name, value):
+        field = self.field(name)
+        field.focus()
+        if field.evaluate('element => element.tagName') == 'SELECT':
+            field.select_option(label=value)
+        else:
+            # A number has another input while it has the focus
+            self.field(name).fill(value)
+        self.page.keyboard.press('Tab')
+        self.wait()
+
+    def add(self, name, text):
+        "Add the only record with the text to a many2many"
+        field = self.scope.locator('.form-many2many:visible').filter(
+            has_text=name)
+        entry = field.locator('input[type=text]:visible').first
+        entry.click()
+        entry.press_sequentially(text)
+        # The completion opens a moment after the last key
+        self.page.locator('.dropdown-completion:visible').get_by_text(
+            text).first.click()
+        self.wait()
+
+    def rows(self):
+        "The texts of the rows of the list in front"
+        rows = self.scope.locator(
+            '.treeview > table.tree > tbody > tr:visible')
+        return [row.inner_text().replace('\n', ' ').replace('\t', ' ')
+            for row in rows.all()]
+
+    def open(self, text):
+        "Open the form of the row with the text"
+        row = self.scope.locator(
+            '.treeview > table.tree > tbody > tr:visible'
+            ).filter(has_text=text).first
+        row.locator('td:visible').nth(2).dblclick()
+        self.wait()
+
+    def check(self):
+        assert not self.errors, '\n'.join(self.errors)

@@ -1,0 +1,170 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+
+SAO_ROOT = os.environ.get('TRYTON_SAO_ROOT')
+CHROMIUM = os.environ.get('CHROMIUM')
+MODULE = 'sale_opportunity_management'
+DATABASE = 'browser'
+CONFIGURATION = """\
+[database]
+uri = sqlite://
+path = {path}
+[web]
+listen = 127.0.0.1:{port}
+root = {root}
+[password]
+length = 4
+entropy = 0
+[report]
+convert_command = soffice "-env:UserInstallation=file://%(directory)s/lo" \
+--headless --nolockcheck --nodefault --norestore \
+--convert-to "%(output_extension)s" --outdir "%(directory)s" "%(input_path)s"
+"""
+# It is run in a process of its own as each has only one configuration
+SET_UP = """\
+import sys
+from proteus import Model, config
+from trytond.modules.sale_opportunity_management.tests.tools import (
+    create_team, get_user)
+cfg = config.set_trytond('sqlite:///browser', config_file=sys.argv[1])
+create_team(config=cfg)
+Item = Model.get('ir.module.config_wizard.item')
+for item in Item.find([('state', '=', 'open')]):
+    item.state = 'done'
+    item.save()
+for login in ['ana', 'olga']:
+    user = get_user(login)
+    user.password = 'password of ' + login
+    user.save()
+BusinessUnit = Model.get('sale.business_unit')
+Employee = Model.get('company.employee')
+Party = Model.get('party.party')
+Tracking = Model.get('sale.tracking')
+unit = BusinessUnit.find([])[0]
+olga, = Employee.find([('party.name', '=', "Olga Operator")])
+for name, operator in [
+        ("Customer of Olga", olga),
+        ("Customer of Nobody", None),
+        ("Another of Nobody", None)]:
+    party = Party(name=name)
+    mechanism = party.contact_mechanisms.new(type='phone')
+    mechanism.value = '+573105551234'
+    party.save()
+    Tracking(party=party, business_unit=unit, operator=operator).save()
+"""
+
+
+@unittest.skipUnless(SAO_ROOT, "TRYTON_SAO_ROOT names no web client")
+@unittest.skipUnless(CHROMIUM, "CHROMIUM names no browser")
+class BrowserTestCase(unittest.TestCase):
+    "Test the module in the web client"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.directory = tempfile.TemporaryDirectory()
+        path = cls.directory.name
+        with socket.socket() as sock:
+            sock.bind(('127.0.0.1', 0))
+            port = sock.getsockname()[1]
+        configuration = os.path.join(path, 'trytond.conf')
+        with open(configuration, 'w') as file:
+            file.write(CONFIGURATION.format(
+                    path=path, port=port, root=SAO_ROOT))
+        open(os.path.join(path, f'{DATABASE}.sqlite'), 'w').close()
+        password = os.path.join(path, 'password')
+        with open(password, 'w') as file:
+            file.write('password of admin')
+        environ = {**os.environ, 'TRYTONPASSFILE': password}
+        environ.pop('TRYTOND_DATABASE_URI', None)
+        bin_ = os.path.dirname(sys.executable)
+        subprocess.run([
+                os.path.join(bin_, 'trytond-admin'), '-c', configuration,
+                '-d', DATABASE, '-u', MODULE, '--activate-dependencies',
+                '-l', 'es', '--email', 'admin@example.com'],
+            env=environ, check=True)
+        subprocess.run(
+            [sys.executable, '-c', SET_UP, configuration],
+            env=environ, check=True)
+        cls.server = subprocess.Popen([
+                os.path.join(bin_, 'trytond'), '-c', configuration,
+                '-d', DATABASE],
+            env=environ)
+        cls.url = f'http://127.0.0.1:{port}'
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(cls.url).close()
+                break
+            except OSError:
+                time.sleep(.5)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.terminate()
+        cls.server.wait()
+        cls.directory.cleanup()
+        super().tearDownClass()
+
+    def sao(self):
+        from .sao import Sao
+        return Sao(self.url, DATABASE, CHROMIUM)
+
+    def test_operator(self):
+        "Test that an operator records a call and plans the next one"
+        tomorrow = dt.datetime.now() + dt.timedelta(days=1)
+        with self.sao() as sao:
+            sao.login('olga', 'password of olga')
+            sao.menu("Trackings", "My Trackings")
+            sao.open("Customer of Olga")
+            sao.button("Record Call")
+            self.assertEqual(
+                sao.field('phone').input_value(), '+57 310 5551234')
+            sao.fill('interest', "High Interest, Make the Sale")
+            sao.fill('description', "Buys ten frames")
+            sao.fill('duration', '0:05')
+            sao.fill('rating', "★★★★")
+            sao.fill('next_date', tomorrow.strftime('%m/%d/%Y 10:30'))
+            sao.fill('next_summary', "Confirm the order")
+            sao.button("Save")
+            planned, done = sao.rows()
+            self.assertIn("Confirm the order", planned)
+            self.assertIn("10:30", planned)
+            self.assertIn("Follow-up Call", planned)
+            self.assertIn("Buys ten frames", done)
+            self.assertIn("First Call", done)
+            self.assertIn("Answered", done)
+            self.assertEqual(sao.field('interest_path').input_value(), '3')
+            sao.check()
+
+    def test_administrator(self):
+        "Test that an administrator assigns and prints a report"
+        with self.sao() as sao:
+            sao.login('ana', 'password of ana')
+            sao.menu("Trackings", "Assign Trackings")
+            sao.fill('number', '2')
+            sao.add("To Operators", "Olga Operator")
+            sao.button("Assign")
+            self.assertEqual(
+                sao.field('text').input_value(), "Olga Operator: 2")
+            sao.button("OK")
+            sao.menu("Trackings", "Reporting", "Print", "Calls Done")
+            sao.button("Print as PDF")
+            for _ in range(60):
+                if sao.downloads:
+                    break
+                sao.page.wait_for_timeout(1000)
+            download, = sao.downloads
+            with open(download.path(), 'rb') as file:
+                self.assertEqual(file.read(4), b'%PDF')
+            sao.check()
