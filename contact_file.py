@@ -148,6 +148,23 @@ _HEADINGS = {
 _HEADINGS.update({column.replace('_', ' '): column for column in COLUMNS})
 
 
+def get_columns(headings):
+    "Return the names of what the headings are, None for the unknown ones"
+    columns = []
+    for heading in headings:
+        column = _HEADINGS.get(normalize_heading(heading))
+        if column in columns and column not in MULTIPLE:
+            column = None
+        columns.append(column)
+    return columns
+
+
+def get_label(headings, columns):
+    "Return the headings of these columns"
+    return ', '.join(
+        h for h, c in zip(headings, get_columns(headings)) if c in columns)
+
+
 def escape(text):
     "Return the text such that no spreadsheet takes it for a formula"
     text = '' if text is None else str(text)
@@ -305,7 +322,7 @@ class ContactFile:
             if not sizes[group] or len(waiting[group]) >= 500:
                 yield waiting.pop(group)
 
-    def chunks(self, size=500):
+    def chunks(self, size=1000):
         "Yield lists of about size rows that keep those of a company together"
         chunk = []
         for rows in self.grouped_rows():
@@ -327,12 +344,7 @@ class ContactFile:
 
     def _set_headings(self, headings):
         self.headings = [' '.join(unescape(str(h)).split()) for h in headings]
-        self.columns = columns = []
-        for heading in self.headings:
-            column = _HEADINGS.get(normalize_heading(heading))
-            if column in columns and column not in MULTIPLE:
-                column = None
-            columns.append(column)
+        self.columns = get_columns(self.headings)
 
     def _detect_encoding(self):
         self.file.seek(0)
@@ -384,6 +396,8 @@ class ContactFile:
                     if 'name' not in self.columns:
                         continue
                     score = len(list(filter(None, self.columns)))
+                    if text.lstrip().startswith(quote):
+                        score += 1
                     if score > best:
                         best = score
                         self.delimiter, self.quote = delimiter, quote
@@ -496,12 +510,11 @@ class ContactFile:
 class Rejects:
     """Write the rejected rows in a form that can be corrected and imported
 
-    file is a text file and contacts the ContactFile that was read."""
+    file is a text file, headings those of the file that was read."""
 
-    def __init__(self, file, contacts):
-        columns = contacts.columns
-        self.headings = contacts.headings
-        self.columns = columns
+    def __init__(self, file, headings):
+        self.headings = headings
+        self.columns = columns = get_columns(headings)
         self.kept = [
             i for i, c in enumerate(columns)
             if c not in REJECT_COLUMNS and c != 'customer']
@@ -518,13 +531,11 @@ class Rejects:
             self.write(cells[reject['line']], **reject)
 
     def write(self, cells, line, fields, reason, customer=None):
-        headings = [
-            h for h, c in zip(self.headings, self.columns) if c in fields]
         self.writer.writerow(
             # What is escaped already stands for itself
             [escape(unescape(_get(cells, i))[:CELL_SIZE]) for i in self.kept]
-            + [escape(customer), line, escape(', '.join(headings)),
-                escape(reason)])
+            + [escape(customer), line,
+                escape(get_label(self.headings, fields)), escape(reason)])
 
 
 class _Lines:

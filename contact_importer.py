@@ -2,6 +2,7 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import gc
 from collections import defaultdict
 from contextlib import contextmanager
 
@@ -21,12 +22,14 @@ from .party import _PHONE_TYPES, normalize_name
 
 _ADDRESS = [
     'street_unstructured', 'postal_code', 'city', 'country', 'subdivision']
-_COUNTS = [
+COUNTS = [
     'created', 'updated', 'skipped', 'rejected', 'persons', 'trackings']
 # What is raised for a row that cannot be stored
 _REFUSALS = (
     UserError, UserWarning, backend.DatabaseIntegrityError,
     backend.DatabaseDataError)
+# The asserts of browse cost the square of the number of records
+_SLICE = 200 if __debug__ else 1000
 _in = fields.SQL_OPERATORS['in']
 
 
@@ -40,13 +43,14 @@ class Importer:
         self.duplicates = options.get('duplicates') or 'skip'
         self.reader = RowReader(options)
         self.rows = rows
-        self.counts = dict.fromkeys(_COUNTS, 0)
+        self.counts = dict.fromkeys(COUNTS, 0)
         self.rejects = []
         # The customers that were created by these rows
         self.created = {}
 
     def run(self):
-        with self._savepoint(keep=not self.options.get('dry_run')):
+        with _without_gc(), \
+                self._savepoint(keep=not self.options.get('dry_run')):
             rows, refused = [], []
             for values in self.rows:
                 row = self.reader.read(values)
@@ -56,7 +60,8 @@ class Importer:
                     rows.append(row)
             rows = self._check_customers(rows)
             with Transaction().set_context(_skip_warnings=True):
-                self._store(rows)
+                for sub_rows in grouped_slice(rows, _SLICE):
+                    self._store(list(sub_rows))
             for row in refused:
                 self._reject(
                     row, list(row.errors), '\n'.join(row.errors.values()))
@@ -453,10 +458,33 @@ class Importer:
                     # What is computed now is not written a second time
                     **party.compute_fields(),
                     })
-        for customer, party in zip(customers, Party.create(to_create)):
+        # The default values are set one by one
+        with Transaction().set_context(_multivalue_defaults=False):
+            parties = Party.create(to_create)
+        for customer, party in zip(customers, parties):
             customer.id = party.id
             self.created[party.id] = customer
+        self._save_defaults(parties)
         self.counts['created'] += len(customers)
+
+    @without_check_access
+    def _save_defaults(self, parties):
+        "Save the values by company that a party has by default"
+        pool = Pool()
+        Party = pool.get('party.party')
+        defaults = Party.default_get([
+                n for n, f in Party._fields.items()
+                if isinstance(f, fields.MultiValue)], with_rec_name=False)
+        by_model = defaultdict(dict)
+        for name, value in defaults.items():
+            # Without a value the default is read
+            if value is not None:
+                by_model[Party.multivalue_model(name)][name] = value
+        for Value, values in by_model.items():
+            values = Value._clean_defaults(values)
+            if 'company' in Value._fields:
+                values['company'] = self.reader.company.id
+            Value.create([{**values, 'party': p.id} for p in parties])
 
     def _save_addresses(self, customers):
         pool = Pool()
@@ -581,6 +609,19 @@ class Importer:
                 values['number'] = number
         Tracking.create(to_create)
         self.counts['trackings'] += len(to_create)
+
+
+@contextmanager
+def _without_gc():
+    "Do not look for garbage among records that are all in use"
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _rank(customer):

@@ -231,6 +231,13 @@ class RowReader:
                 value = re.sub(r'^[^\d+]+(?=[\d+(])', '', value)
                 formatted = formatter.format_value(value, type_)
                 compact = formatter.format_value_compact(formatted, type_)
+                if (not formatter._parse_phonenumber(formatted)
+                        and value.startswith('00')):
+                    # How the prefix is dialed in many countries
+                    formatted = formatter.format_value(
+                        f'+{value[2:]}', type_)
+                    compact = formatter.format_value_compact(
+                        formatted, type_)
                 if not formatter._parse_phonenumber(formatted):
                     self._add_error(
                         row, column, 'msg_contact_import_phone', phone=value,

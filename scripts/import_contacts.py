@@ -67,7 +67,7 @@ def get_rejects_name(filename):
 
 
 def import_contacts(
-        filename, rejects=None, chunk=500, progress=False, company=None,
+        filename, rejects=None, chunk=1000, progress=False, company=None,
         **options):
     """Import the file by the current configuration of proteus
 
@@ -130,7 +130,7 @@ class RejectsFile:
             # The mark tells spreadsheets the encoding
             self.file = open(
                 self.filename, 'w', encoding='utf-8-sig', newline='')
-            self.rejects = Rejects(self.file, self.contacts)
+            self.rejects = Rejects(self.file, self.contacts.headings)
         self.rejects.write_rows(rows, rejects)
         self.file.flush()
 
@@ -234,7 +234,7 @@ def run():
         help='tell what would be done but do nothing')
     parser.add_argument('--rejects',
         help='the file to which the rejected rows are written')
-    parser.add_argument('--chunk', type=int, default=500,
+    parser.add_argument('--chunk', type=int, default=1000,
         help='how many rows are sent at once')
     if argcomplete:
         argcomplete.autocomplete(parser)
