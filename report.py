@@ -51,10 +51,14 @@ class _Report(Report):
             (cls._group_order, 'ASC NULLS FIRST'),
             (cls._group, 'ASC NULLS FIRST'),
             *Model._order]
+        cursor = Transaction().connection.cursor()
         with check_access():
-            values = Model.search_read(
-                domain, order=order, fields_names=cls._fields)
-        return cls._rows(Model, values)
+            # Reading by ids spares a record per row
+            cursor.execute(*Model.search(domain, order=order, query=True))
+            ids = [id_ for id_, *_ in cursor]
+            values = {
+                v['id']: v for v in Model.read(ids, ['id', *cls._fields])}
+        return cls._rows(Model, [values[id_] for id_ in ids])
 
     @classmethod
     def _rows(cls, Model, values):

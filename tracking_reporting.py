@@ -151,8 +151,9 @@ class _Reporting(ModelSQL, ModelView):
             },
         depends={'company'})
     contact = fields.Many2One('party.contact', "Contact")
-    phone = fields.Char("Phone")
-    city = fields.Char("City")
+    # Not computed for the rows that a search only sorts
+    phone = fields.Char("Phone", loading='lazy')
+    city = fields.Char("City", loading='lazy')
     rating = fields.Selection(RATINGS, "Rating", sort=False, translate=False)
     business_unit = fields.Many2One('sale.business_unit', "Business Unit")
     channel = fields.Many2One('sale.channel', "Channel")
