@@ -198,6 +198,8 @@ class ReportingTestCase(unittest.TestCase):
         Model = pool.get(model)
         context.setdefault('company', self.company.id)
         with frozen(NOW), Transaction().set_context(context):
+            # As each request begins
+            Transaction().get_cache().clear()
             rows = Model.search(list(domain), order=order)
 
             def value(row, name):
