@@ -16,8 +16,7 @@ from trytond.modules.party.exceptions import EraseError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, Id
 from trytond.tools import escape_wildcard, grouped_slice, likify
-from trytond.transaction import (
-    Transaction, check_access, without_check_access)
+from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
@@ -549,6 +548,10 @@ class RegisterStart(ModelView):
         states={
             'invisible': ~Eval('similar'),
             },
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'},
         help="The customers that exist already and look like this one.")
 
     @classmethod

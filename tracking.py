@@ -22,7 +22,7 @@ from trytond.transaction import Transaction, without_check_access
 from .activity import this_minute
 from .exceptions import (
     OperatorError, PendingActivityWarning, SimilarTrackingWarning)
-from .party import RATINGS, _PHONE_TYPES
+from .party import _PHONE_TYPES, RATINGS
 
 _is_manager = Id(
     'sale_opportunity_management', 'group_tracking_manager').in_(

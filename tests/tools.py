@@ -4,6 +4,7 @@
 
 from proteus import Model
 from proteus.config import get_config
+
 from trytond.modules.company.tests.tools import create_company, get_company
 
 __all__ = ['create_team', 'get_user']
