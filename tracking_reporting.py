@@ -361,7 +361,7 @@ class _Reporting(ModelSQL, ModelView):
 class _CallReporting(_Reporting):
 
     call = fields.Many2One('sale.call', "Call")
-    date = fields.DateTime("Date")
+    date = fields.DateTime("Date", format='%H:%M')
     summary = fields.Char("Summary")
 
     @classmethod
@@ -463,7 +463,7 @@ class CallPotential(_CallReporting):
     done_by = fields.Many2One('company.employee', "Called By")
     description = fields.Text("Description")
     opportunity = fields.Many2One('sale.opportunity', "Opportunity")
-    next_activity = fields.DateTime("Next Activity")
+    next_activity = fields.DateTime("Next Activity", format='%H:%M')
     state = fields.Selection('get_states', "State", sort=False)
 
     @classmethod
@@ -503,7 +503,7 @@ class CallPending(UnionMixin, _CallReporting):
 
     assignee = fields.Many2One('company.employee', "Assignee")
     interest = fields.Selection('get_interests', "Last Interest", sort=False)
-    last_activity = fields.DateTime("Last Activity")
+    last_activity = fields.DateTime("Last Activity", format='%H:%M')
     overdue = fields.Function(
         fields.Boolean("Overdue"), 'get_overdue', searcher='search_overdue')
     days_late = fields.Function(
@@ -662,8 +662,8 @@ class TrackingCustomer(_Reporting):
         'get_interest_path')
     interest = fields.Selection('get_interests', "Interest", sort=False,
         help="The interest of the last answered call.")
-    last_activity = fields.DateTime("Last Activity")
-    next_activity = fields.DateTime("Next Activity")
+    last_activity = fields.DateTime("Last Activity", format='%H:%M')
+    next_activity = fields.DateTime("Next Activity", format='%H:%M')
     days_open = fields.Integer(
         "Days Open",
         help="The days from the start to the end or to today.")
@@ -739,15 +739,15 @@ class TrackingAssignment(_Reporting):
     __name__ = 'sale.tracking.reporting.assignment'
 
     start_date = fields.Date("Start Date")
-    assign_date = fields.DateTime("Assigned On")
+    assign_date = fields.DateTime("Assigned On", format='%H:%M')
     days_assigned = fields.Function(
         fields.Integer("Days Assigned",
             help="For how many days the operator has it."),
         'get_days_assigned', searcher='search_days_assigned')
     calls_number = fields.Integer("Calls Made")
     interest = fields.Selection('get_interests', "Interest", sort=False)
-    last_activity = fields.DateTime("Last Activity")
-    next_activity = fields.DateTime("Next Activity")
+    last_activity = fields.DateTime("Last Activity", format='%H:%M')
+    next_activity = fields.DateTime("Next Activity", format='%H:%M')
 
     @classmethod
     def __setup__(cls):
