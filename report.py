@@ -18,11 +18,8 @@ from .activity import company_timezone, now, to_local
 
 
 class _Report(Report):
-    """The printed form of the rows of the reporting model of the same name
-
-    _context_model is the model of its parameters, _fields what is read of
-    each row, _group the field whose value makes a group of the rows and
-    _group_order the expression that orders the groups."""
+    # The model of the parameters, what is read of each row, the field whose
+    # value makes a group of the rows and the expression that orders the groups
     _context_model = None
     _fields = []
     _group = None

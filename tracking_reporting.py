@@ -139,7 +139,6 @@ class AssignmentContext(_Context):
 
 
 class _Reporting(ModelSQL, ModelView):
-    "The columns that the rows of all the reports have, one per tracking"
 
     company = fields.Many2One('company.company', "Company")
     tracking = fields.Many2One('sale.tracking', "Tracking")
@@ -345,6 +344,12 @@ class _Reporting(ModelSQL, ModelView):
         Call = pool.get('sale.call')
         return Call.fields_get(['interest'])['interest']['selection']
 
+    @classmethod
+    def get_states(cls):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        return Tracking.fields_get(['state'])['state']['selection']
+
     @property
     def origin(self):
         "The record that the row is about"
@@ -486,12 +491,6 @@ class CallPotential(_CallReporting):
             & (call.state == 'done')
             & (call.interest == '3')
             & cls._where_period(call.date))
-
-    @classmethod
-    def get_states(cls):
-        pool = Pool()
-        Tracking = pool.get('sale.tracking')
-        return Tracking.fields_get(['state'])['state']['selection']
 
     @property
     def origin(self):
@@ -715,12 +714,6 @@ class TrackingCustomer(_Reporting):
         if state := context.get('state'):
             where &= tracking.state == state
         return where
-
-    @classmethod
-    def get_states(cls):
-        pool = Pool()
-        Tracking = pool.get('sale.tracking')
-        return Tracking.fields_get(['state'])['state']['selection']
 
     @classmethod
     def get_interest_path(cls, rows, name):
