@@ -2,9 +2,11 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import gc
 import io
 import json
 import os
+from contextlib import contextmanager
 from functools import lru_cache
 
 import phonenumbers
@@ -33,6 +35,19 @@ DUPLICATES = [
     ('update', "Update"),
     ('new', "Create"),
     ]
+
+
+@contextmanager
+def _without_gc():
+    "Do not look for garbage among many records that are all in use"
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _open(data):
@@ -326,11 +341,12 @@ class ContactImport(_Options, ModelSQL, ModelView):
                 position += len(rows)
                 if position <= self.position:
                     continue
-                if not self._import_chunk(rows, position):
-                    # It runs already somewhere else
-                    return
-                if commit:
-                    transaction.commit()
+                with _without_gc():
+                    if not self._import_chunk(rows, position):
+                        # It runs already somewhere else
+                        return
+                    if commit:
+                        transaction.commit()
             self._end()
 
     def _import_chunk(self, rows, position):
@@ -405,6 +421,10 @@ class ContactImport(_Options, ModelSQL, ModelView):
         the corrected row is added).
         """
         cls._check_access(options)
+        if gc.isenabled():
+            # The records are released by the end of the transaction
+            gc.disable()
+            Transaction().atexit(gc.enable)
         with check_access():
             return Importer(rows, options or {}).run()
 

@@ -2,7 +2,6 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
-import gc
 from collections import defaultdict
 from contextlib import contextmanager
 
@@ -49,8 +48,7 @@ class Importer:
         self.created = {}
 
     def run(self):
-        with _without_gc(), \
-                self._savepoint(keep=not self.options.get('dry_run')):
+        with self._savepoint(keep=not self.options.get('dry_run')):
             rows, refused = [], []
             for values in self.rows:
                 row = self.reader.read(values)
@@ -609,19 +607,6 @@ class Importer:
                 values['number'] = number
         Tracking.create(to_create)
         self.counts['trackings'] += len(to_create)
-
-
-@contextmanager
-def _without_gc():
-    "Do not look for garbage among records that are all in use"
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _rank(customer):

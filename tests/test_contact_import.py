@@ -12,12 +12,13 @@ from unittest.mock import patch
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company, set_company
 from trytond.modules.sale_opportunity_management.contact_file import (
-    ContactFile, FileError, Rejects, escape, unescape)
+    COLUMNS, ContactFile, FileError, Rejects, escape, unescape)
 from trytond.modules.sale_opportunity_management.contact_importer import (
     Importer)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import (
     activate_module, drop_db, with_transaction)
+from trytond.tools import file_open
 from trytond.transaction import Transaction, check_access
 
 try:
@@ -126,6 +127,18 @@ class ContactFileTestCase(unittest.TestCase):
         self.assertEqual(contacts.unknown, ["Shoe size"])
         (_, _, row, _), = contacts.rows()
         self.assertEqual(row['phone'], '1\n2')
+
+    def test_template(self):
+        "Test that the template has each column once"
+        with file_open(
+                'sale_opportunity_management/contact_template.csv',
+                mode='rb') as file:
+            contacts = ContactFile(file)
+            self.assertEqual(
+                set(contacts.columns), COLUMNS.keys() - {'customer'})
+            rows = list(contacts.rows())
+        self.assertEqual(len(rows), 2)
+        self.assertFalse(any(errors for *_, errors in rows))
 
     def test_no_headings(self):
         "Test files that are refused as a whole"
