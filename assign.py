@@ -10,6 +10,7 @@ from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .exceptions import AssignError
+from .tracking import ASSIGN_SIZE
 
 
 class _AssignWizard(Wizard):
@@ -47,7 +48,7 @@ class _AssignWizard(Wizard):
                         'sale_opportunity_management.msg_assign_none'))
             numbers = Tracking.assign(
                 trackings, list(self.start.operators) or [None],
-                **self._values())
+                domain=self._left_domain(), **self._values())
         self.result.text = self._text(numbers)
         return 'result'
 
@@ -59,6 +60,10 @@ class _AssignWizard(Wizard):
             domain.append(
                 ('business_unit', '=', self.start.business_unit.id))
         return domain
+
+    def _left_domain(self):
+        "What must still hold when the turn of a tracking comes"
+        return []
 
     def _limit(self):
         if self.start.source != 'selected':
@@ -80,9 +85,10 @@ class _AssignWizard(Wizard):
                     operator=operator, number=number))
         if self.start.source == 'selected':
             if left := self.start.selected - sum(numbers.values()):
-                lines.append(ngettext(
-                        'sale_opportunity_management.msg_assign_left',
-                        left, number=left))
+                lines.append(ngettext(self._left_message, left, number=left))
+        if any(n > ASSIGN_SIZE for n in numbers.values()):
+            lines.append(gettext(
+                    'sale_opportunity_management.msg_assign_queued'))
         return '\n'.join(lines)
 
     def default_result(self, fields):
@@ -92,6 +98,7 @@ class _AssignWizard(Wizard):
 class Assign(_AssignWizard):
     __name__ = 'sale.tracking.assign'
     _source = 'next'
+    _left_message = 'sale_opportunity_management.msg_assign_left'
 
     start = StateView(
         'sale.tracking.assign.start',
@@ -100,8 +107,11 @@ class Assign(_AssignWizard):
             Button("Assign", 'assign', 'tryton-ok', default=True),
             ])
 
+    def _left_domain(self):
+        return [('operator', '=', None)]
+
     def _domain(self):
-        domain = [super()._domain(), ('operator', '=', None)]
+        domain = [super()._domain(), self._left_domain()]
         if self.start.source == 'next' and self.start.channel:
             domain.append(('channel', '=', self.start.channel.id))
         return domain
@@ -110,6 +120,7 @@ class Assign(_AssignWizard):
 class Reassign(_AssignWizard):
     __name__ = 'sale.tracking.reassign'
     _source = 'operator'
+    _left_message = 'sale_opportunity_management.msg_reassign_left'
 
     start = StateView(
         'sale.tracking.reassign.start',
@@ -240,6 +251,10 @@ class ReassignStart(_AssignStart):
         states={
             'invisible': Eval('source') == 'selected',
             'required': Eval('source') == 'operator',
+            },
+        # Also those who left
+        context={
+            'active_test': False,
             })
     number = fields.Integer(
         "Number",

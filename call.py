@@ -10,13 +10,15 @@ from sql.operators import Exists
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelView, fields
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, Id
 from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .activity import ActivityMixin, this_minute
-from .exceptions import AlreadyRecordedError, CallerError, DurationError
+from .exceptions import (
+    AlreadyRecordedError, CallerError, ClosedTrackingError, DurationError)
 from .party import RATINGS
 
 INTERESTS = [
@@ -181,6 +183,23 @@ class Call(ActivityMixin):
                         call=call.rec_name))
 
     @classmethod
+    def check_modification(cls, mode, calls, values=None, external=False):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        User = pool.get('res.user')
+        super().check_modification(
+            mode, calls, values=values, external=external)
+        if external and not Tracking.is_administrator():
+            callers = set()
+            if mode == 'create':
+                callers = {c.done_by.id for c in calls if c.done_by}
+            elif mode == 'write' and values.get('done_by'):
+                callers = {values['done_by']}
+            if callers - set(User.get_employees()):
+                raise AccessError(gettext(
+                        'sale_opportunity_management.msg_call_done_by_other'))
+
+    @classmethod
     def _facts(cls):
         return super()._facts() | {'interest', 'duration'}
 
@@ -232,7 +251,7 @@ class Record(Wizard):
     def transition_save(self):
         # What the user may not do through the forms, not here either
         with check_access():
-            self.start.save()
+            self.start.save_call()
         return 'end'
 
 
@@ -356,7 +375,11 @@ class RecordStart(ModelView):
                         f'{call.done_by.rec_name}: {call.interest_string}',
                         call.description]))
 
-    def save(self):
+    def save_call(self):
+        """Record the call and what follows from it
+
+        Everything goes through create and write: only they check the access.
+        """
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         self._save_call()
@@ -364,12 +387,23 @@ class RecordStart(ModelView):
         if self.close_tracking:
             Tracking.close([self.tracking])
         else:
-            self._save_next_call()
-            self._save_task()
+            self._save_next()
 
     def _save_call(self):
         pool = Pool()
         Call = pool.get('sale.call')
+        if self.tracking.state == 'closed':
+            raise ClosedTrackingError(gettext(
+                    'sale_opportunity_management.msg_tracking_closed',
+                    tracking=self.tracking.rec_name))
+        values = {
+            'done_date': self.done_date,
+            'done_by': self.done_by.id,
+            'duration': self.duration,
+            'interest': self.interest,
+            'description': self.description,
+            'state': 'done',
+            }
         if self.call:
             Call.lock([self.call])
             call = Call(self.call.id)
@@ -377,41 +411,36 @@ class RecordStart(ModelView):
                 raise AlreadyRecordedError(gettext(
                         'sale_opportunity_management.msg_call_recorded',
                         call=call.rec_name))
+            Call.write([call], values)
         else:
-            call = Call(tracking=self.tracking, company=self.company)
-            call.assignee = self.tracking.operator
-        call.done_date = self.done_date
-        call.done_by = self.done_by
-        call.duration = self.duration
-        call.interest = self.interest
-        call.description = self.description
-        call.state = 'done'
-        call.save()
+            Call.create([{**values, 'tracking': self.tracking.id}])
 
     def _save_typification(self):
-        party = self.party
+        party = self.tracking.party
         if ((party.rating, party.rating_comment)
                 != (self.rating, self.rating_comment)):
-            party.rating = self.rating
-            party.rating_comment = self.rating_comment
-            party.save()
+            party.__class__.write([party], {
+                    'rating': self.rating,
+                    'rating_comment': self.rating_comment,
+                    })
 
-    def _save_next_call(self):
+    def _save_next(self):
         pool = Pool()
         Call = pool.get('sale.call')
-        if self.next_date:
-            call = Call(tracking=self.tracking, company=self.company)
-            call.assignee = self.tracking.operator or self.done_by
-            call.planned_date = self.next_date
-            call.summary = self.next_summary
-            call.save()
-
-    def _save_task(self):
-        pool = Pool()
         Task = pool.get('sale.task')
+        values = {
+            'tracking': self.tracking.id,
+            'assignee': (self.tracking.operator or self.done_by).id,
+            }
+        if self.next_date:
+            Call.create([{
+                        **values,
+                        'planned_date': self.next_date,
+                        'summary': self.next_summary,
+                        }])
         if self.task_summary:
-            task = Task(tracking=self.tracking, company=self.company)
-            task.assignee = self.tracking.operator or self.done_by
-            task.planned_date = self.task_date
-            task.summary = self.task_summary
-            task.save()
+            Task.create([{
+                        **values,
+                        'planned_date': self.task_date,
+                        'summary': self.task_summary,
+                        }])

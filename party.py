@@ -286,8 +286,9 @@ class ContactMechanism(metaclass=PoolMeta):
         A national number is read as one of the company's country."""
         if not text or not re.search(r'\d', text):
             return None
+        text = re.sub(r'^00', '+', text.strip('% '))
         mechanism = cls(party=None)
-        if number := mechanism._parse_phonenumber(text.strip('% ')):
+        if number := mechanism._parse_phonenumber(text):
             return mechanism.format_value_compact(
                 f'+{number.country_code}{number.national_number}', 'phone')
 
@@ -352,8 +353,18 @@ class Replace(metaclass=PoolMeta):
             ]
 
     def transition_replace(self):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
         self._merge_typifications()
-        return super().transition_replace()
+        source, destination = self.ask.source, self.ask.destination
+        known = {m.value_compact for m in destination.contact_mechanisms}
+        mechanisms = [
+            m for m in source.contact_mechanisms
+            if m.value_compact not in known]
+        result = super().transition_replace()
+        # The customer must still be found by the other numbers
+        ContactMechanism.write(mechanisms, {'active': True})
+        return result
 
     def _merge_typifications(self):
         "Keep one typification per company, with what both say"
@@ -628,51 +639,67 @@ class RegisterStart(ModelView):
         Contact = pool.get('party.contact')
         Identifier = pool.get('party.identifier')
         Party = pool.get('party.party')
-        if party:
-            party = Party(party.id)
-        else:
-            party = Party(name=self.name)
-            # The country of the address is needed to read the phone numbers
-            party.addresses = [Address(
-                    street_unstructured=self.street,
-                    postal_code=self.postal_code,
-                    city=self.city,
-                    country=self.country,
-                    subdivision=self.subdivision)]
-            if self.identifier_code:
-                party.identifiers = [Identifier(
-                        type=self.identifier_type,
-                        code=self.identifier_code)]
-            party.save()
-        if self.rating or self.rating_comment:
-            party.rating = self.rating
-            party.rating_comment = self.rating_comment
-            party.save()
+        # Only create and write check the access, save does not
+        if not party:
+            party, = Party.create([{'name': self.name, 'addresses': []}])
+        # The country of the address is needed to read the phone numbers
+        address = self._address_values()
+        if any(address.values()) and not any(
+                a.city or a.street for a in party.addresses):
+            Address.create([{**address, 'party': party.id}])
+        if self.identifier_code and not any(
+                i.code == self.identifier_code for i in party.identifiers):
+            Identifier.create([{
+                        'party': party.id,
+                        'type': self.identifier_type,
+                        'code': self.identifier_code,
+                        }])
+        typification = {
+            name: value for name in ['rating', 'rating_comment']
+            if (value := getattr(self, name))}
+        if typification:
+            Party.write([party], typification)
+        party = Party(party.id)
         self._save_mechanisms(
             party, None, [(m.type, m.value) for m in self.mechanisms])
-        names = {normalize_name(c.name): c for c in party.contacts}
+        contacts = {normalize_name(c.name): c for c in party.contacts}
         for line in self.contacts:
-            if not (contact := names.get(normalize_name(line.name))):
-                contact = Contact(
-                    party=party, name=line.name, job_title=line.job_title)
-                contact.save()
+            if not (contact := contacts.get(normalize_name(line.name))):
+                contact, = Contact.create([{
+                            'party': party.id,
+                            'name': line.name,
+                            'job_title': line.job_title,
+                            }])
             self._save_mechanisms(party, contact, line.mechanisms)
         return party, self._save_tracking(party)
+
+    def _address_values(self):
+        return {
+            'street_unstructured': self.street,
+            'postal_code': self.postal_code,
+            'city': self.city,
+            'country': self.country.id if self.country else None,
+            'subdivision': self.subdivision.id if self.subdivision else None,
+            }
 
     def _save_mechanisms(self, party, contact, mechanisms):
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
         known = {m.value_compact for m in ContactMechanism.search([
                     ('party', '=', party.id)])}
-        to_save = []
+        to_create = []
         for type_, value in mechanisms:
-            mechanism = ContactMechanism(
-                party=party, contact=contact, type=type_, value=value)
+            mechanism = ContactMechanism(party=party)
             compact = mechanism.format_value_compact(value, type_)
             if compact not in known:
                 known.add(compact)
-                to_save.append(mechanism)
-        ContactMechanism.save(to_save)
+                to_create.append({
+                        'party': party.id,
+                        'contact': contact.id if contact else None,
+                        'type': type_,
+                        'value': value,
+                        })
+        ContactMechanism.create(to_create)
 
     def _save_tracking(self, party):
         pool = Pool()
@@ -680,19 +707,22 @@ class RegisterStart(ModelView):
         Tracking = pool.get('sale.tracking')
         if not self.business_unit:
             return
-        tracking = Tracking(
-            party=party,
-            company=self.company,
-            business_unit=self.business_unit,
-            channel=self.channel,
-            operator=self.operator)
+        values = {
+            'party': party.id,
+            'company': self.company.id,
+            'business_unit': self.business_unit.id,
+            'channel': self.channel.id if self.channel else None,
+            'operator': self.operator.id if self.operator else None,
+            }
         if mechanisms := ContactMechanism.search([
                     ('party', '=', party.id),
                     ('type', 'in', _PHONE_TYPES),
                     ], limit=1):
-            tracking.contact_mechanism, = mechanisms
-            tracking.contact = tracking.contact_mechanism.contact
-        tracking.save()
+            mechanism, = mechanisms
+            values['contact_mechanism'] = mechanism.id
+            if mechanism.contact:
+                values['contact'] = mechanism.contact.id
+        tracking, = Tracking.create([values])
         return tracking
 
 

@@ -8,6 +8,7 @@ from sql import Literal, Null
 from sql.aggregate import Count
 from sql.functions import CharLength
 
+from trytond import backend
 from trytond.i18n import gettext, ngettext
 from trytond.model import (
     ChatMixin, Index, ModelSQL, ModelView, Workflow, fields)
@@ -17,13 +18,15 @@ from trytond.modules.company.model import (
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, Id, If
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import Transaction, check_access, without_check_access
 
 from .activity import this_minute
 from .exceptions import (
     OperatorError, PendingActivityWarning, SimilarTrackingWarning)
 from .party import _PHONE_TYPES, RATINGS
 
+# How many trackings are assigned in one transaction to an operator
+ASSIGN_SIZE = 1000
 _is_manager = Id(
     'sale_opportunity_management', 'group_tracking_manager').in_(
     Eval('context', {}).get('groups', []))
@@ -219,6 +222,20 @@ class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
                     'depends': ['state'],
                     },
                 })
+
+    @classmethod
+    def __register__(cls, module):
+        pool = Pool()
+        Model = pool.get('ir.model')
+        created = not backend.TableHandler.table_exist(cls._table)
+        super().__register__(module)
+        if created:
+            # Who works with trackings looks for them everywhere
+            model = Model.__table__()
+            cursor = Transaction().connection.cursor()
+            cursor.execute(*model.update(
+                    [model.global_search_p], [True],
+                    where=model.name == cls.__name__))
 
     @classmethod
     def order_number(cls, tables):
@@ -600,6 +617,18 @@ class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
                 date=lang.strftime(similar.start_date))
 
     @classmethod
+    def on_modification(cls, mode, trackings, field_names=None):
+        super().on_modification(mode, trackings, field_names=field_names)
+        if (mode == 'create'
+                and Transaction().context.get('_notify_assigned', True)):
+            by_operator = defaultdict(list)
+            for tracking in trackings:
+                if tracking.operator:
+                    by_operator[tracking.operator].append(tracking.id)
+            for operator, ids in by_operator.items():
+                cls._notify_assigned(operator, ids)
+
+    @classmethod
     def on_write(cls, trackings, values):
         callbacks = super().on_write(trackings, values)
         if 'operator' in values:
@@ -766,33 +795,63 @@ class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
         cls.write(trackings, {'end_date': None})
 
     @classmethod
-    def assign(cls, trackings, operators, **values):
+    def assign(cls, trackings, operators, domain=None, **values):
         """Share the trackings out evenly among the operators
 
         trackings is a list of records or ids, operators a list of employees
-        or [None] to take them away from their operator, and values what else
-        to write on each, such as the channel.  Each operator is told once.
+        or [None] to take them away from their operator, domain what must
+        still hold for each when its turn comes and values what else to write
+        on each, such as the channel.  Those that are closed are left.
+        The first thousand of each operator are assigned at once and the rest
+        by the queue.  Each operator is told once.
         Return a dictionary with the number of trackings of each operator.
         """
-        trackings = list(map(int, trackings))
+        ids = list(map(int, trackings))
         numbers = {}
-        size = len(operators)
         for i, operator in enumerate(operators):
-            ids = trackings[i::size]
-            numbers[operator] = len(ids)
-            values['operator'] = operator.id if operator else None
-            # Small slices keep the memory flat and browse fast
-            for sub_ids in grouped_slice(ids, 500):
-                with Transaction().set_context(_notify_assigned=False):
-                    cls.write(cls.browse(sub_ids), values)
-            if operator and ids:
-                cls._notify_assigned(operator, ids)
+            share = ids[i::len(operators)]
+            numbers[operator] = len(share)
+            if share:
+                cls._assign_share(
+                    share[:ASSIGN_SIZE], share[ASSIGN_SIZE:], domain or [],
+                    {**values, 'operator': operator.id if operator else None},
+                    Transaction().check_access)
         return numbers
 
     @classmethod
-    def _notify_assigned(cls, operator, ids):
+    def _assign_share(
+            cls, trackings, rest, domain, values, access, number=0):
+        "Write the values on the trackings and queue the ids of the rest"
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        ids = list(map(int, trackings))
+        # The queue does not check the access, the user who assigned is the
+        # same
+        with check_access(_access=access), \
+                Transaction().set_context(_notify_assigned=False):
+            # Small slices as the cost of browsing grows with their square
+            for sub_ids in grouped_slice(ids, 500):
+                to_assign = cls.search([
+                        ('id', 'in', list(sub_ids)),
+                        ('state', '=', 'open'),
+                        domain,
+                        ], order=[])
+                number += len(to_assign)
+                cls.write(to_assign, values)
+        if rest:
+            cls.__queue__._assign_share(
+                rest[:ASSIGN_SIZE], rest[ASSIGN_SIZE:], domain, values,
+                access, number)
+        elif values['operator'] and number:
+            cls._notify_assigned(
+                Employee(values['operator']), ids, number)
+
+    @classmethod
+    def _notify_assigned(cls, operator, ids, number=None):
         pool = Pool()
         User = pool.get('res.user')
+        if number is None:
+            number = len(ids)
         with without_check_access():
             users = User.search([
                     ('employees', '=', operator.id),
@@ -803,7 +862,7 @@ class Tracking(Workflow, ModelSQL, ModelView, ChatMixin):
                 with Transaction().set_context(language=language):
                     label = ngettext(
                         'sale_opportunity_management.msg_tracking_assigned',
-                        len(ids), number=len(ids))
+                        number, number=number)
                 # The notification opens its records: the first are enough
                 cls.notify_user(
                     cls.browse(ids[:100]),

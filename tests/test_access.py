@@ -6,12 +6,14 @@ import datetime as dt
 import unittest
 from contextlib import contextmanager
 
+from trytond.exceptions import UserError
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.sale_opportunity_management.activity import now
 from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module, with_transaction
-from trytond.transaction import Transaction, check_access
+from trytond.transaction import (
+    Transaction, check_access, without_check_access)
 
 READ, WRITE, CREATE, DELETE = 'read', 'write', 'create', 'delete'
 ALL = {READ, WRITE, CREATE, DELETE}
@@ -332,3 +334,81 @@ class AccessTestCase(unittest.TestCase):
                 else:
                     with self.assertRaises(AccessError):
                         Tracking.create([values])
+
+    @contextmanager
+    def as_wizard(self, user, name):
+        "The wizard as the client of the user executes it"
+        pool = Pool()
+        Wizard = pool.get(name, type='wizard')
+        with self.as_user(user):
+            session_id, _, _ = Wizard.create()
+            with without_check_access():
+                yield Wizard(session_id)
+
+    @with_transaction()
+    def test_record_call(self):
+        "Test which calls each role may record"
+        company, employees, users, owners, unit = self.setup_records()
+        for role, owner, caller, allowed in [
+                ('operator', 'own', 'operator', True),
+                ('operator', 'own', 'colleague', False),
+                ('operator', 'colleague', 'operator', False),
+                ('operator', 'outside', 'operator', False),
+                ('manager', 'colleague', 'manager', True),
+                ('manager', 'colleague', 'colleague', False),
+                ('manager', 'outside', 'manager', False),
+                ('administrator', 'outside', 'outside', True),
+                ('administrator', 'foreign', 'administrator', False),
+                ]:
+            for planned in [True, False]:
+                o_company, channel, operator = owners[owner]
+                if owner == 'own':
+                    operator = employees[role]
+                records = self.create_records(
+                    owner, o_company, channel, operator, unit)
+                call, _ = records['sale.call']
+                with self.subTest(
+                            role=role, owner=owner, caller=caller,
+                            planned=planned), \
+                        self.as_wizard(
+                            users[role], 'sale.call.record') as wizard:
+                    wizard.start.tracking = call.tracking
+                    wizard.start.call = call if planned else None
+                    wizard.start.done_by = employees[caller]
+                    wizard.start.done_date = dt.datetime(2026, 1, 1)
+                    wizard.start.interest = '1'
+                    if allowed:
+                        wizard.transition_save()
+                        self.assertEqual(call.tracking.interest, '1')
+                    else:
+                        with self.assertRaises(UserError):
+                            wizard.transition_save()
+
+    @with_transaction()
+    def test_register(self):
+        "Test for whom each role may register by the dialog"
+        company, employees, users, owners, unit = self.setup_records()
+        north = owners['own'][1]
+        for role, operator, channel, allowed in [
+                ('operator', 'operator', north, True),
+                ('operator', 'colleague', north, False),
+                ('operator', None, north, False),
+                ('manager', 'colleague', north, True),
+                ('manager', 'outside', None, False),
+                ('administrator', 'outside', None, True),
+                ]:
+            with self.subTest(
+                        role=role, operator=operator, channel=channel), \
+                    self.as_wizard(users[role], 'party.register') as wizard:
+                wizard.start.name = "Customer"
+                wizard.start.mechanisms = []
+                wizard.start.contacts = []
+                wizard.start.business_unit = unit
+                wizard.start.channel = channel
+                wizard.start.operator = operator and employees[operator]
+                if allowed:
+                    self.assertEqual(
+                        wizard.transition_register(), 'open_tracking')
+                else:
+                    with self.assertRaises(AccessError):
+                        wizard.transition_register()

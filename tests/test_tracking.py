@@ -284,7 +284,7 @@ class TrackingTestCase(unittest.TestCase):
                         }])
             for text in [
                     '+57 310 555 12 34', '3105551234', '(310) 5551234',
-                    '310-555-1234', '310 555', '%3105551234%', '5551234']:
+                    '310-555-1234', '0057 3105551234', '310 555', '%3105551234%', '5551234']:
                 with self.subTest(text=text):
                     self.assertEqual(
                         Party.search([('rec_name', 'ilike', f'%{text}%')]),
@@ -483,6 +483,52 @@ class TrackingTestCase(unittest.TestCase):
         Tracking.write([Tracking(tracking.id)], {'operator': None})
         self.assertIsNone(Call(pending.id).assignee)
         self.assertIsNone(Tracking(tracking.id).assign_date)
+
+    @with_transaction()
+    def test_assign_queue(self):
+        "Test that the queue assigns what is more than one transaction takes"
+        pool = Pool()
+        Notification = pool.get('res.notification')
+        Queue = pool.get('ir.queue')
+        Tracking = pool.get('sale.tracking')
+        User = pool.get('res.user')
+        company = self.create_company()
+        operator = create_employee(company)
+        user, = User.create([{
+                    'name': "Operator",
+                    'login': 'operator',
+                    'companies': [('add', [company.id])],
+                    'employees': [('add', [operator.id])],
+                    }])
+        trackings = [self.create_tracking(company) for _ in range(7)]
+        with patch(
+                'trytond.modules.sale_opportunity_management'
+                '.tracking.ASSIGN_SIZE', 3):
+            self.assertEqual(
+                Tracking.assign(
+                    trackings, [operator], domain=[('operator', '=', None)]),
+                {operator: 7})
+
+            def assigned():
+                return Tracking.search([('operator', '=', operator)],
+                    count=True)
+            self.assertEqual(assigned(), 3)
+            # Somebody else is faster with one of the others
+            other = create_employee(company, "Other")
+            Tracking.write([trackings[4]], {'operator': other.id})
+            for expected in [5, 6]:
+                task, = Queue.search([('finished_at', '=', None)])
+                task.run()
+                self.assertEqual(assigned(), expected)
+                # A task that is run twice does no harm
+                task.run()
+                self.assertEqual(assigned(), expected)
+                tasks = Queue.search([('finished_at', '=', None)])
+                Queue.delete(tasks[1:])
+        Transaction()._store_user_notifications()
+        labels = {n.label for n in Notification.search([
+                    ('user', '=', user.id)])}
+        self.assertIn("6 trackings were assigned to you", labels)
 
     @with_transaction()
     def test_assign_evenly(self):
