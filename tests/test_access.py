@@ -12,8 +12,7 @@ from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.sale_opportunity_management.activity import now
 from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module, with_transaction
-from trytond.transaction import (
-    Transaction, check_access, without_check_access)
+from trytond.transaction import Transaction, check_access, without_check_access
 
 READ, WRITE, CREATE, DELETE = 'read', 'write', 'create', 'delete'
 ALL = {READ, WRITE, CREATE, DELETE}
