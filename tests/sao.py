@@ -102,20 +102,21 @@ class Sao:
 
     def menu(self, *path):
         "Open the entry of the menu, and the folders on the way to it"
+        rows = self.page.locator('#menu tbody tr')
         index = -1
-        for label in path:
-            rows = self.page.locator('#menu tbody tr')
-            labels = [text.strip() for text in rows.all_inner_texts()]
-            # The entries of an open folder follow it
-            index = labels.index(label, index + 1)
-            if label != path[-1]:
-                before = len(labels)
+        for level, label in enumerate(path, start=1):
+            # Label and depth of what is shown
+            entries = rows.evaluate_all("""rows => rows.map(row => [
+                row.innerText.trim(),
+                parseFloat(row.querySelector('.expander img')
+                    .style.marginLeft) || 0])""")
+            index = [e[0] for e in entries].index(label, index + 1)
+            opened = (
+                index + 1 < len(entries)
+                and entries[index + 1][1] > entries[index][1])
+            if level < len(path) and not opened:
                 rows.nth(index).locator('.expander').click()
                 self.wait()
-                if rows.count() < before:
-                    # It was open
-                    rows.nth(index).locator('.expander').click()
-                    self.wait()
         rows.nth(index).locator('.column-char').click()
         self.wait()
 
