@@ -2,15 +2,268 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+from collections import defaultdict
+
 from trytond.i18n import gettext, ngettext
-from trytond.model import ModelView, fields
+from trytond.model import ModelSQL, ModelView, fields
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, Id, If
-from trytond.transaction import Transaction, check_access
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .exceptions import AssignError
-from .tracking import ASSIGN_SIZE
+from .activity import this_minute
+from .exceptions import AssignError, OperatorError
+
+# How many trackings are assigned in one transaction to an operator
+ASSIGN_SIZE = 1000
+
+
+class AssignMixin(ModelSQL):
+
+    @classmethod
+    def is_administrator(cls):
+        "Return if the user administrates the trackings"
+        return cls._has_group('group_tracking_admin')
+
+    @classmethod
+    def is_manager(cls):
+        "Return if the user manages channels or administrates the trackings"
+        return cls._has_group('group_tracking_manager')
+
+    @classmethod
+    def _has_group(cls, name):
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        group = ModelData.get_id('sale_opportunity_management', name)
+        return Transaction().user == 0 or group in User.get_groups()
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if 'operator' in values:
+            values['assign_date'] = (
+                this_minute() if values['operator'] else None)
+        return values
+
+    @classmethod
+    def check_modification(
+            cls, mode, trackings, values=None, external=False):
+        super().check_modification(
+            mode, trackings, values=values, external=external)
+        if mode == 'create':
+            if external:
+                cls._check_assign(
+                    [(t, t.channel, t.operator) for t in trackings],
+                    created=True)
+            cls._check_operators({t.operator for t in trackings if t.operator})
+        elif mode == 'write':
+            cls._check_write(trackings, values, external)
+
+    @classmethod
+    def _check_write(cls, trackings, values, external):
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        Employee = pool.get('company.employee')
+        if not {'channel', 'operator'} & values.keys():
+            return
+        changes = []
+        for tracking in trackings:
+            channel, operator = tracking.channel, tracking.operator
+            if 'channel' in values:
+                channel = values['channel'] and Channel(values['channel'])
+            if 'operator' in values:
+                operator = values['operator'] and Employee(values['operator'])
+            if (channel, operator) != (tracking.channel, tracking.operator):
+                changes.append((tracking, channel, operator))
+        if external:
+            cls._check_assign(changes)
+        cls._check_operators({
+                o for t, _, o in changes if o and o != t.operator})
+
+    @classmethod
+    def _check_assign(cls, changes, created=False):
+        """Refuse what the user may not change
+
+        changes is a list of tuples of tracking, new channel, new operator.
+        An administrator gives any tracking to anyone, a manager those of the
+        own channels to their employees and an operator creates them for the
+        own employee.
+        """
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        User = pool.get('res.user')
+        if cls.is_administrator():
+            return
+        managed = set(Channel.get_managed()) if cls.is_manager() else set()
+        employees = set(User.get_employees())
+        teams = {None: set()}
+        for _, channel, _ in changes:
+            if channel not in teams:
+                teams[channel] = channel.team
+
+        def is_allowed(tracking, channel, operator):
+            if (channel and channel.id in managed
+                    and channel == tracking.channel):
+                return not operator or operator in teams[channel]
+            return (
+                created and operator and operator.id in employees
+                and (not channel or operator in teams[channel]))
+
+        for change in changes:
+            if not is_allowed(*change):
+                tracking, *_ = change
+                raise AccessError(gettext(
+                        'sale_opportunity_management'
+                        '.msg_tracking_assign_denied',
+                        tracking=tracking.rec_name))
+
+    @classmethod
+    def _check_operators(cls, operators):
+        for operator in operators:
+            with Transaction().set_context(company=operator.company.id):
+                if not operator.__class__(operator.id).active:
+                    raise OperatorError(gettext(
+                            'sale_opportunity_management'
+                            '.msg_operator_inactive',
+                            operator=operator.rec_name))
+
+    @classmethod
+    def on_modification(cls, mode, trackings, field_names=None):
+        super().on_modification(mode, trackings, field_names=field_names)
+        if (mode == 'create'
+                and Transaction().context.get('_notify_assigned', True)):
+            by_operator = defaultdict(list)
+            for tracking in trackings:
+                if tracking.operator:
+                    by_operator[tracking.operator].append(tracking.id)
+            for operator, ids in by_operator.items():
+                cls._notify_assigned(operator, ids)
+
+    @classmethod
+    def on_write(cls, trackings, values):
+        callbacks = super().on_write(trackings, values)
+        if 'operator' in values:
+            operators = {
+                t.id: t.operator for t in trackings
+                if (t.operator.id if t.operator else None)
+                != values['operator']}
+            callbacks.append(
+                lambda: cls._follow_operator(operators, values['operator']))
+        return callbacks
+
+    @classmethod
+    def _follow_operator(cls, previous, operator):
+        """Hand over what the previous operators still have to do
+
+        previous is a dictionary of the previous operator by tracking id and
+        operator the id of the new one.  What was done stays with who did it
+        and what is planned for somebody else with them."""
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Employee = pool.get('company.employee')
+        Opportunity = pool.get('sale.opportunity')
+        Task = pool.get('sale.task')
+        if not previous:
+            return
+        for Activity in [Call, Task]:
+            Activity.write([
+                    a for a in Activity.search([
+                            ('tracking', 'in', list(previous)),
+                            ('state', '=', 'pending'),
+                            ], order=[])
+                    if not a.assignee
+                    or a.assignee == previous[a.tracking.id]], {
+                    'assignee': operator,
+                    })
+        if operator:
+            Opportunity.write([
+                    o for o in Opportunity.search([
+                            ('trackings', 'in', list(previous)),
+                            ('state', 'in', ['lead', 'opportunity']),
+                            ], order=[])
+                    if any(o.employee == previous.get(t.id)
+                        for t in o.trackings)], {
+                    'employee': operator,
+                    })
+            if Transaction().context.get('_notify_assigned', True):
+                cls._notify_assigned(Employee(operator), list(previous))
+
+    @classmethod
+    def assign(cls, trackings, operators, domain=None, **values):
+        """Share the trackings out evenly among the operators
+
+        trackings is a list of records or ids, operators a list of employees
+        or [None] to take them away from their operator, domain what must
+        still hold for each when its turn comes and values what else to write
+        on each, such as the channel.  Those that are closed are left.
+        The first thousand of each operator are assigned at once and the rest
+        by the queue.  Each operator is told once.
+        Return a dictionary with the number of trackings of each operator.
+        """
+        ids = list(map(int, trackings))
+        numbers = {}
+        for i, operator in enumerate(operators):
+            share = ids[i::len(operators)]
+            numbers[operator] = len(share)
+            if share:
+                cls._assign_share(
+                    share[:ASSIGN_SIZE], share[ASSIGN_SIZE:], domain or [],
+                    {**values, 'operator': operator.id if operator else None},
+                    Transaction().check_access)
+        return numbers
+
+    @classmethod
+    def _assign_share(
+            cls, trackings, rest, domain, values, access, number=0):
+        "Write the values on the trackings and queue the ids of the rest"
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        ids = list(map(int, trackings))
+        # The queue does not check the access, the user who assigned is the
+        # same
+        with check_access(_access=access), \
+                Transaction().set_context(_notify_assigned=False):
+            # Small slices as the cost of browsing grows with their square
+            for sub_ids in grouped_slice(ids, 500):
+                to_assign = cls.search([
+                        ('id', 'in', list(sub_ids)),
+                        ('state', '=', 'open'),
+                        domain,
+                        ], order=[])
+                number += len(to_assign)
+                cls.write(to_assign, values)
+        if rest:
+            cls.__queue__._assign_share(
+                rest[:ASSIGN_SIZE], rest[ASSIGN_SIZE:], domain, values,
+                access, number)
+        elif values['operator'] and number:
+            cls._notify_assigned(
+                Employee(values['operator']), ids, number)
+
+    @classmethod
+    def _notify_assigned(cls, operator, ids, number=None):
+        pool = Pool()
+        User = pool.get('res.user')
+        if number is None:
+            number = len(ids)
+        with without_check_access():
+            users = User.search([
+                    ('employees', '=', operator.id),
+                    ('id', '!=', Transaction().user),
+                    ])
+            for user in users:
+                language = user.language.code if user.language else None
+                with Transaction().set_context(language=language):
+                    label = ngettext(
+                        'sale_opportunity_management.msg_tracking_assigned',
+                        number, number=number)
+                # The notification opens its records: the first are enough
+                cls.notify_user(
+                    cls.browse(ids[:100]),
+                    'tryton-sale-tracking', label, user=user)
 
 
 class _AssignWizard(Wizard):

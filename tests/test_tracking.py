@@ -504,7 +504,7 @@ class TrackingTestCase(unittest.TestCase):
         trackings = [self.create_tracking(company) for _ in range(7)]
         with patch(
                 'trytond.modules.sale_opportunity_management'
-                '.tracking.ASSIGN_SIZE', 3):
+                '.assign.ASSIGN_SIZE', 3):
             self.assertEqual(
                 Tracking.assign(
                     trackings, [operator], domain=[('operator', '=', None)]),
