@@ -276,17 +276,21 @@ class ContactFile:
         next(rows)
         return rows
 
-    def rows(self):
-        """Yield tuples of line number, cells, dictionary by column and error
+    def rows(self, names=None):
+        """Yield tuples of line number, cells, dictionary by column and errors
 
-        The dictionaries are what the server imports.  What a column that is
-        there several times holds is separated by new lines."""
+        The dictionaries are what the server imports, of all the columns or of
+        those of names.  What a column that is there several times holds is
+        separated by new lines."""
+        columns = [
+            c if c not in REJECT_COLUMNS and (not names or c in names)
+            else None for c in self.columns]
         for line, cells, error in self:
             if not any(cells) and not error:
                 continue
             row, errors = {}, [error] if error else []
-            for column, cell in zip(self.columns, cells):
-                if not cell or not column or column in REJECT_COLUMNS:
+            for column, cell in zip(columns, cells):
+                if not cell or not column:
                     continue
                 try:
                     cell = clean(column, cell)
@@ -297,7 +301,7 @@ class ContactFile:
                     cell = row[column] + '\n' + cell
                 if cell:
                     row[column] = cell
-            if row or errors:
+            if any(c.strip() for c in cells) or errors:
                 yield line, cells, row, errors
 
     def grouped_rows(self):
@@ -306,7 +310,7 @@ class ContactFile:
         The file is read twice: only numbers are kept of the first time and
         of the second only the rows that wait for another one."""
         keys = array('q'), array('q')
-        for _, _, row, _ in self.rows():
+        for _, _, row, _ in self.rows({'name', 'identifier'}):
             for values, key in zip(keys, group_keys(row)):
                 values.append(key)
         self.size = len(keys[0])

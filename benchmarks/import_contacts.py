@@ -92,6 +92,7 @@ def set_up():
         user.companies.append(company)
         user.company = company
         user.save()
+        config.get_config()._context = User.get_preferences(True, {})
     return country
 
 

@@ -9,7 +9,7 @@ import json
 import unittest
 from unittest.mock import patch
 
-from trytond.model.exceptions import AccessError
+from trytond.model.exceptions import AccessError, ValidationError
 from trytond.modules.company.tests import create_company, set_company
 from trytond.modules.sale_opportunity_management.contact_file import (
     COLUMNS, ContactFile, FileError, Rejects, escape, unescape)
@@ -557,7 +557,6 @@ class ContactImportTestCase(unittest.TestCase):
         validate = Party.validate_fields.__func__
 
         def validate_fields(cls, parties, field_names):
-            from trytond.model.exceptions import ValidationError
             validate(cls, parties, field_names)
             for party in parties:
                 if party.name and party.name.startswith("Bad"):
@@ -580,6 +579,54 @@ class ContactImportTestCase(unittest.TestCase):
             self.assertEqual(
                 Party.search([('name', 'like', "Good%")], count=True), 16)
             self.assertFalse(Party.search([('name', 'like', "Bad%")]))
+
+    @with_transaction()
+    def test_validation(self):
+        "Test that what is created in bulk is validated as any other"
+        pool = Pool()
+        Country = pool.get('country.country')
+        Party = pool.get('party.party')
+        company = self.setUpCompany()
+        spain, = Country.search([('code', '=', 'ES')])
+        subdivision, = pool.get('country.subdivision').search([
+                ('code', '=', 'CO-ANT')])
+        with set_company(company):
+            one, other = Party.create([{'name': "One"}, {'name': "Other"}])
+            person, = pool.get('party.contact').create([{
+                        'party': other.id, 'name': "Ana"}])
+            for model, values in [
+                    ('party.party', {'name': "A\tB"}),
+                    ('party.address', {
+                            'country': spain.id,
+                            'subdivision': subdivision.id}),
+                    ('party.address', {'city': "A\nB"}),
+                    ('party.address', {'party': None}),
+                    ('party.contact', {'name': None}),
+                    ('party.contact', {'name': "A\nB"}),
+                    ('party.contact', {'name': "A", 'party': None}),
+                    ('party.contact_mechanism', {'contact': person.id}),
+                    ('party.contact_mechanism', {'type': 'pigeon'}),
+                    ('party.contact_mechanism', {'type': None}),
+                    ('party.contact_mechanism', {
+                            'type': 'mobile', 'value': '12'}),
+                    ('party.contact_mechanism', {'value': "A\nB"}),
+                    ]:
+                Model = pool.get(model)
+                valid = {
+                    'party.party': {'name': "B"},
+                    'party.address': {'party': one.id, 'city': "B"},
+                    'party.contact': {'party': one.id, 'name': "B"},
+                    'party.contact_mechanism': {
+                        'party': one.id, 'type': 'other', 'value': "x"},
+                    }[model]
+                for context in [{}, {'_validate_filled': True}]:
+                    with self.subTest(
+                            model=model, values=values, context=context), \
+                            Importer([], {})._savepoint(keep=False), \
+                            Transaction().set_context(context), \
+                            self.assertRaises(ValidationError):
+                        # One that is invalid among others
+                        Model.create([valid, {**valid, **values}, valid])
 
     @with_transaction()
     def test_same_company(self):
@@ -865,7 +912,7 @@ class ContactImportTestCase(unittest.TestCase):
         User = pool.get('res.user')
         company = self.setUpCompany()
         User.write([User(1)], {'companies': [('add', [company.id])]})
-        lines = [f"Company {i};310555{i:04};Ana" for i in range(35)]
+        lines = [f"Company {i};318555{i:04};Ana" for i in range(35)]
         lines[3] = lines[30] = "Same;;"
         lines[12] = "Bad;12;"
         data = ("Name;Mobile;Contact\n" + '\n'.join(lines)).encode()
@@ -920,7 +967,7 @@ class ContactImportTestCase(unittest.TestCase):
             self.assertEqual(Party.search([], count=True), number + 33)
             # The second time the customers exist as another import's
             data = data.replace(b'Company', b'Other').replace(
-                b'310555', b'320555').replace(b'Same', b'Equal')
+                b'318555', b'319555').replace(b'Same', b'Equal')
 
     @with_transaction()
     def test_erase(self):
