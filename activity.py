@@ -4,6 +4,8 @@
 
 import datetime as dt
 
+from sql.conditionals import Case, Coalesce
+
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
@@ -14,6 +16,9 @@ from trytond.tools import timezone as tz
 from trytond.transaction import Transaction
 
 from .exceptions import ClosedTrackingError, DoneDateError, PlannedDateError
+
+# The moment that sorts what has none last
+datetime_max = dt.datetime.max.replace(microsecond=0)
 
 
 def now():
@@ -47,6 +52,88 @@ def to_utc(company, datetime):
         .replace(tzinfo=company_timezone(company))
         .astimezone(dt.timezone.utc)
         .replace(tzinfo=None))
+
+
+def days_since(company, datetime):
+    "Return how many days of the company passed since the moment"
+    return (
+        to_local(company, now()).date()
+        - to_local(company, datetime).date()).days
+
+
+class IndicatorMixin(ModelSQL):
+    """Where the follow-up of a record stands
+
+    It needs the fields state, which is closed when it is concluded, and
+    next_activity."""
+
+    indicator = fields.Function(
+        fields.Selection([
+                ('overdue', "Overdue"),
+                ('in_progress', "In Process"),
+                ('concluded', "Concluded"),
+                ], "Indicator", sort=False),
+        'get_indicator', searcher='search_indicator')
+    indicator_string = indicator.translated('indicator')
+    indicator_icon = fields.Function(
+        fields.Char("Indicator Icon"), 'get_indicator_icon')
+
+    @classmethod
+    def order_indicator(cls, tables):
+        table, _ = tables[None]
+        return [
+            Case(
+                (table.state == 'closed', 2),
+                (table.next_activity < now(), 0),
+                else_=1),
+            Coalesce(table.next_activity, datetime_max),
+            ]
+
+    @classmethod
+    def get_indicator(cls, records, name):
+        moment = now()
+
+        def indicator(record):
+            if record.state == 'closed':
+                return 'concluded'
+            elif record.next_activity and record.next_activity < moment:
+                return 'overdue'
+            return 'in_progress'
+        return {r.id: indicator(r) for r in records}
+
+    @classmethod
+    def search_indicator(cls, name, clause):
+        _, operator, value = clause
+        moment = now()
+        # Domains on the columns that are indexed
+        domains = {
+            'overdue': [
+                ('state', '!=', 'closed'),
+                ('next_activity', '<', moment),
+                ],
+            'in_progress': [
+                ('state', '!=', 'closed'),
+                ['OR',
+                    ('next_activity', '=', None),
+                    ('next_activity', '>=', moment),
+                    ],
+                ],
+            'concluded': [('state', '=', 'closed')],
+            }
+        Operator = {
+            '=': lambda key: key == value,
+            '!=': lambda key: key != value,
+            'in': lambda key: key in value,
+            'not in': lambda key: key not in value,
+            }[operator]
+        domains = [d for key, d in domains.items() if Operator(key)]
+        return ['OR', *domains] if domains else [('id', '=', None)]
+
+    @classmethod
+    def get_indicator_icon(cls, records, name):
+        return {
+            r.id: 'tryton-sale-tracking-' + r.indicator.replace('_', '-')
+            for r in records}
 
 
 class ActivityMixin(Workflow, ModelSQL, ModelView):
@@ -238,6 +325,15 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
     @classmethod
     def search_rec_name(cls, name, clause):
         return cls.search_tracking(name, clause)
+
+    @property
+    def text(self):
+        "What the activity is about, in one line"
+        return ' - '.join(
+            ' '.join(t.split()) for t in self._texts() if t)
+
+    def _texts(self):
+        return [self.summary, self.description]
 
     @classmethod
     def view_attributes(cls):

@@ -199,6 +199,9 @@ class Call(ActivityMixin):
                 raise AccessError(gettext(
                         'sale_opportunity_management.msg_call_done_by_other'))
 
+    def _texts(self):
+        return [self.interest_string, *super()._texts()]
+
     @classmethod
     def _facts(cls):
         return super()._facts() | {'interest', 'duration'}

@@ -20,6 +20,7 @@ from trytond.pyson import Bool, Eval, Id, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
+from .activity import IndicatorMixin, days_since
 from .assign import AssignMixin
 from .exceptions import PendingActivityWarning, SimilarTrackingWarning
 from .party import _PHONE_TYPES, RATINGS
@@ -32,7 +33,9 @@ _is_administrator = Id(
     Eval('context', {}).get('groups', []))
 
 
-class Tracking(AssignMixin, Workflow, ModelSQL, ModelView, ChatMixin):
+class Tracking(
+        AssignMixin, IndicatorMixin, Workflow, ModelSQL, ModelView,
+        ChatMixin):
     __name__ = 'sale.tracking'
     _history = True
     _rec_name = 'number'
@@ -159,6 +162,11 @@ class Tracking(AssignMixin, Workflow, ModelSQL, ModelView, ChatMixin):
     next_activity = fields.DateTime(
         "Next Activity", format='%H:%M', readonly=True,
         help="When the next call or task is planned.")
+    follow_up = fields.Function(
+        fields.Text(
+            "Follow-up",
+            help="What was done last, what comes next and how late it is."),
+        'get_follow_up')
     closed_by = employee_field("Closed By", states=['open', 'closed'])
     state = fields.Selection([
             ('open', "Open"),
@@ -377,6 +385,47 @@ class Tracking(AssignMixin, Workflow, ModelSQL, ModelView, ChatMixin):
                 group_by=call.tracking))
         numbers.update(cursor)
         return numbers
+
+    @classmethod
+    def get_follow_up(cls, trackings, name):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Task = pool.get('sale.task')
+        last, next_ = {}, {}
+        for Activity in [Call, Task]:
+            for activity in Activity.search([
+                        ('tracking', 'in', [t.id for t in trackings]),
+                        ('state', 'in', ['pending', 'done']),
+                        ], order=[('date', 'ASC'), ('id', 'ASC')]):
+                id_ = activity.tracking.id
+                if activity.state == 'done':
+                    if id_ not in last or last[id_].date <= activity.date:
+                        last[id_] = activity
+                elif id_ not in next_ or activity.date < next_[id_].date:
+                    next_[id_] = activity
+        return {
+            t.id: '\n'.join(filter(None, [
+                        t._overdue_text(next_.get(t.id)),
+                        t._activity_text('last', last.get(t.id)),
+                        t._activity_text('next', next_.get(t.id)),
+                        ])) or None
+            for t in trackings}
+
+    def _overdue_text(self, activity):
+        if self.indicator == 'overdue' and activity:
+            if days := days_since(self.company, activity.date):
+                return ngettext(
+                    'sale_opportunity_management.msg_follow_up_overdue',
+                    days, days=days)
+            return gettext(
+                'sale_opportunity_management.msg_follow_up_overdue_today')
+
+    def _activity_text(self, name, activity):
+        if activity:
+            return gettext(
+                f'sale_opportunity_management.msg_follow_up_{name}',
+                date=activity._format_date(activity.date),
+                activity=activity.text)
 
     @property
     def next_call(self):

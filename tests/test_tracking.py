@@ -399,6 +399,68 @@ class TrackingTestCase(unittest.TestCase):
             self.assertIsNone(next_activity())
 
     @with_transaction()
+    def test_indicator(self):
+        "Test the indicator over the limit and the change of the clocks"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company('Europe/Madrid')
+        with freeze(2026, 10, 20):
+            tracking, unplanned, closed = [
+                self.create_tracking(company) for _ in range(3)]
+            Tracking.close([closed])
+            # At 2:30 for the second time, as the clocks go back at 3:00
+            self.create_call(
+                tracking, planned_date=dt.datetime(2026, 10, 25, 1, 30),
+                summary="Ask again")
+        self.create_done(
+            tracking, '2', 2026, 10, 19, 8, 0, description="Likes it\nmuch")
+        last = "Last: 10/19/2026 10:00 Some Interest, " \
+            "Send More Information - Likes it much"
+        next_ = "Next: 10/25/2026 02:30 Ask again"
+        for now, indicator, text in [
+                ((2026, 10, 25, 0, 30), 'in_progress', [last, next_]),
+                ((2026, 10, 25, 1, 30), 'in_progress', [last, next_]),
+                ((2026, 10, 25, 1, 31), 'overdue',
+                    ["Overdue since today", last, next_]),
+                # The day ends an hour before the one in UTC
+                ((2026, 10, 25, 22, 59), 'overdue',
+                    ["Overdue since today", last, next_]),
+                ((2026, 10, 25, 23, 0), 'overdue',
+                    ["1 day overdue", last, next_]),
+                ((2026, 10, 27, 12, 0), 'overdue',
+                    ["2 days overdue", last, next_]),
+                ]:
+            with self.subTest(now=now), freeze(*now):
+                tracking = Tracking(tracking.id)
+                self.assertEqual(tracking.indicator, indicator)
+                self.assertEqual(
+                    tracking.indicator_icon, 'tryton-sale-tracking-'
+                    + indicator.replace('_', '-'))
+                self.assertEqual(
+                    tracking.follow_up.replace('\N{NO-BREAK SPACE}', ' ')
+                    .splitlines(), text)
+                for value in ['in_progress', 'overdue', 'concluded']:
+                    expected = {
+                        'in_progress': {unplanned},
+                        'overdue': set(),
+                        'concluded': {closed},
+                        }
+                    expected[indicator].add(tracking)
+                    for operator, operand in [
+                            ('=', value), ('in', [value])]:
+                        self.assertEqual(
+                            set(Tracking.search([
+                                        ('indicator', operator, operand)])),
+                            expected[value])
+                    self.assertEqual(
+                        set(Tracking.search([('indicator', '!=', value)])),
+                        {tracking, unplanned, closed} - expected[value])
+                self.assertEqual(
+                    Tracking.search([], order=[('indicator', 'ASC')]),
+                    [tracking, unplanned, closed])
+        self.assertIsNone(Tracking(unplanned.id).follow_up)
+
+    @with_transaction()
     def test_close(self):
         "Test closing with pending activities and reopening"
         pool = Pool()
