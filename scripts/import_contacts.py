@@ -7,6 +7,7 @@
 import os
 import sys
 import time
+import xmlrpc.client
 from argparse import ArgumentParser
 from getpass import getpass
 from urllib.parse import urlsplit, urlunsplit
@@ -27,6 +28,7 @@ except ImportError:
     prog = os.path.basename(sys.argv[0])
     sys.exit("proteus must be installed to use %s" % prog)
 
+from trytond.exceptions import UserError
 from trytond.modules.sale_opportunity_management.contact_file import (
     ContactFile, FileError, Rejects)
 
@@ -175,9 +177,11 @@ def split_url(url, user):
         else:
             password = getpass("Password of %s: " % user)
     netloc = parts.netloc.rpartition('@')[2]
-    path = parts.path.rstrip('/') + '/'
+    path = parts.path.rstrip('/')
+    if not path.endswith('/rpc'):
+        path += '/rpc'
     return urlunsplit(
-        parts._replace(netloc=netloc, path=path)), user, password
+        parts._replace(netloc=netloc, path=f'{path}/')), user, password
 
 
 def do_import(
@@ -208,7 +212,7 @@ def run():
         description="Import customers and their persons to contact from a "
         "CSV or XLSX file. Running it again creates nothing twice.",
         epilog="The exit status is 0 when everything was imported, 1 when "
-        "rows were rejected and 2 when the file could not be read.")
+        "rows were rejected and 2 when it could not be imported.")
     parser.add_argument('filename', metavar='FILE')
     parser.add_argument('-d', '--database', dest='database')
     parser.add_argument('-c', '--config', dest='config_file',
@@ -244,6 +248,14 @@ def run():
         parser.error("either a database or a URL is required")
     try:
         sys.exit(main(**vars(args)))
+    except xmlrpc.client.Error as e:
+        # Not the URL of the error, it may contain the password
+        message = getattr(e, 'errmsg', getattr(e, 'faultString', e))
+        print(message, file=sys.stderr)
+        sys.exit(2)
+    except UserError as e:
+        print(e.message, file=sys.stderr)
+        sys.exit(2)
     except (FileError, OSError) as e:
         print("%s: %s" % (args.filename, e), file=sys.stderr)
         sys.exit(2)
