@@ -62,7 +62,8 @@ def frozen(moment, timezone='America/Bogota'):
     today = moment.replace(tzinfo=dt.timezone.utc).astimezone(
         tz.ZoneInfo(timezone)).date()
     with ExitStack() as stack:
-        for name in ['activity', 'tracking_reporting', 'report']:
+        for name in [
+                'activity', 'tracking_reporting', 'call_reporting', 'report']:
             stack.enter_context(
                 patch(f'{MODULE}.{name}.now', return_value=moment))
         stack.enter_context(patch.object(Date, 'today', return_value=today))
