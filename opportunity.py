@@ -6,9 +6,12 @@ from trytond.model import fields
 from trytond.pool import PoolMeta
 from trytond.pyson import Eval
 
+from .activity import FollowedMixin
 
-class Opportunity(metaclass=PoolMeta):
+
+class Opportunity(FollowedMixin, metaclass=PoolMeta):
     __name__ = 'sale.opportunity'
+    _tracking_field = 'opportunity'
 
     trackings = fields.One2Many(
         'sale.tracking', 'opportunity', "Trackings",

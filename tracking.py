@@ -127,6 +127,13 @@ class Tracking(
             ('party', '=', Eval('party', -1)),
             ],
         help="The opportunity that was made from the tracking.")
+    sale = fields.Many2One(
+        'sale.sale', "Sale", ondelete='SET NULL', states=_states,
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('party', '=', Eval('party', -1)),
+            ],
+        help="The quotation or sale that is followed up.")
     start_date = fields.Date("Start Date", required=True, states=_states)
     end_date = fields.Date(
         "End Date", readonly=True,
@@ -621,7 +628,7 @@ class Tracking(
     def copy(cls, trackings, default=None):
         default = default.copy() if default is not None else {}
         for name in [
-                'number', 'calls', 'tasks', 'opportunity', 'interest',
+                'number', 'calls', 'tasks', 'opportunity', 'sale', 'interest',
                 'last_activity', 'next_activity', 'end_date', 'closed_by']:
             default.setdefault(name, None)
         default.setdefault('start_date', cls.default_start_date())

@@ -472,6 +472,78 @@ class TrackingTestCase(unittest.TestCase):
         self.assertIsNone(Tracking(unplanned.id).follow_up)
 
     @with_transaction()
+    def test_indicator_followed(self):
+        "Test the indicator of what is followed by trackings"
+        pool = Pool()
+        Opportunity = pool.get('sale.opportunity')
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        party, = Party.create([{'name': "Customer"}])
+        none, concluded, in_progress, overdue = Opportunity.create([{
+                    'company': company.id,
+                    'currency': company.currency.id,
+                    'number': number,
+                    'party': party.id,
+                    } for number in '1234'])
+
+        def create_tracking(opportunity):
+            return self.create_tracking(
+                company, party=party.id, opportunity=opportunity.id)
+        with freeze(2026, 1, 10, 12, 0), \
+                Transaction().set_context(_skip_warnings=True):
+            Tracking.close([
+                    create_tracking(o)
+                    for o in [concluded, in_progress, overdue]])
+            create_tracking(in_progress)
+            late = create_tracking(overdue)
+            create_tracking(overdue)
+            self.create_call(
+                late, planned_date=dt.datetime(2026, 1, 10, 13, 0))
+        everything = {none, concluded, in_progress, overdue}
+        for moment, expected in [
+                ((2026, 1, 10, 13, 0), 'in_progress'),
+                ((2026, 1, 10, 13, 1), 'overdue'),
+                ]:
+            with self.subTest(moment=moment), freeze(*moment):
+                indicators = {
+                    none: None,
+                    concluded: 'concluded',
+                    in_progress: 'in_progress',
+                    overdue: expected,
+                    }
+                for opportunity, indicator in indicators.items():
+                    self.assertEqual(
+                        Opportunity(opportunity.id).indicator, indicator)
+                for values in [
+                        ['overdue'], ['in_progress'], ['concluded'], [None],
+                        ['overdue', None], ['concluded', 'in_progress']]:
+                    found = {
+                        o for o, i in indicators.items() if i in values}
+                    domains = [
+                        ([('indicator', 'in', values)], found),
+                        ([('indicator', 'not in', values)],
+                            everything - found)]
+                    if len(values) == 1:
+                        value, = values
+                        domains += [
+                            ([('indicator', '=', value)], found),
+                            ([('indicator', '!=', value)],
+                                everything - found)]
+                    for domain, result in domains:
+                        with self.subTest(domain=domain):
+                            self.assertEqual(
+                                set(Opportunity.search(domain)), result)
+                if expected == 'overdue':
+                    self.assertEqual(
+                        Opportunity.search(
+                            [], order=[('indicator', 'ASC NULLS LAST')]),
+                        [overdue, in_progress, concluded, none])
+                    self.assertIn(
+                        "Overdue since today",
+                        Opportunity(overdue.id).follow_up)
+
+    @with_transaction()
     def test_close(self):
         "Test closing with pending activities and reopening"
         pool = Pool()
