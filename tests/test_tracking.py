@@ -826,9 +826,17 @@ class TrackingTestCase(unittest.TestCase):
             for field_name, field in Model._fields.items():
                 if isinstance(field, fields.Function):
                     continue
-                if (field._type == 'reference'
-                        or (field._type == 'many2one'
-                            and field.model_name == target)):
+                if field._type == 'reference':
+                    selection = Model.fields_get(
+                        [field_name])[field_name]['selection']
+                    is_relation = (
+                        isinstance(selection, list)
+                        and target in dict(selection))
+                else:
+                    is_relation = (
+                        field._type == 'many2one'
+                        and field.model_name == target)
+                if is_relation:
                     yield name, field_name
 
     @with_transaction()
