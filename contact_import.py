@@ -69,7 +69,62 @@ def _parse_international(value):
     return number if phonenumbers.is_valid_number(number) else None
 
 
-class Party(metaclass=PoolMeta):
+class _ValidateMixin:
+    __slots__ = ()
+
+    @classmethod
+    def _validate(cls, records, field_names=None):
+        if (field_names is not None
+                or not Transaction().context.get('_validate_filled')):
+            super()._validate(records, field_names=field_names)
+            return
+        names = cls._get_filled(records)
+        super()._validate(records, field_names=names)
+        cls.validate_fields(records, cls._fields.keys() - names)
+
+    @classmethod
+    def _get_filled(cls, records):
+        """Return the names of the fields of new records that can be invalid
+
+        The validation applies the domain to the records with a value only,
+        but evaluates it for each of them first.  A field that is empty in all
+        of them is thus valid unless it is required, and that is spared.
+        """
+        # Read them all
+        records[0].create_date
+        values = [r._cache[r.id] for r in records]
+        names = set()
+        for name, field in cls._fields.items():
+            if isinstance(field, fields.Function):
+                continue
+            elif 'required' in field.states:
+                is_checked = True
+            elif field._type in {'one2many', 'many2many'}:
+                # Nothing refers yet to a new record
+                is_checked = name in cls._defaults
+            elif field.loading != 'eager':
+                is_checked = field.required or cls._has_check(field)
+            else:
+                filled = {getattr(v, name, name) is not None for v in values}
+                is_checked = (
+                    True in filled and cls._has_check(field)
+                    or False in filled and field.required)
+            if is_checked:
+                names.add(name)
+        return names
+
+    @classmethod
+    def _has_check(cls, field):
+        return (
+            field.domain
+            or field._type in {'datetime', 'time'}
+            or getattr(field, 'size', None) is not None
+            or any(
+                getattr(field, name, None)
+                for name in ['selection', 'digits', 'forbidden_chars']))
+
+
+class Party(_ValidateMixin, metaclass=PoolMeta):
     __name__ = 'party.party'
 
     name_compact = fields.Char(
@@ -126,6 +181,14 @@ class Party(metaclass=PoolMeta):
             n: v for n, v in values.items() if getattr(self, n, None) != v}
 
 
+class Address(_ValidateMixin, metaclass=PoolMeta):
+    __name__ = 'party.address'
+
+
+class Contact(_ValidateMixin, metaclass=PoolMeta):
+    __name__ = 'party.contact'
+
+
 class Identifier(metaclass=PoolMeta):
     __name__ = 'party.identifier'
 
@@ -137,7 +200,7 @@ class Identifier(metaclass=PoolMeta):
             Index(t, (t.code_compact, Index.Equality(cardinality='high'))))
 
 
-class ContactMechanism(metaclass=PoolMeta):
+class ContactMechanism(_ValidateMixin, metaclass=PoolMeta):
     __name__ = 'party.contact_mechanism'
 
     @classmethod

@@ -57,7 +57,8 @@ class Importer:
                 else:
                     rows.append(row)
             rows = self._check_customers(rows)
-            with Transaction().set_context(_skip_warnings=True):
+            with Transaction().set_context(
+                    _skip_warnings=True, _validate_filled=True):
                 for sub_rows in grouped_slice(rows, _SLICE):
                     self._store(list(sub_rows))
             for row in refused:

@@ -619,11 +619,14 @@ class ContactImportTestCase(unittest.TestCase):
                     'party.contact_mechanism': {
                         'party': one.id, 'type': 'other', 'value': "x"},
                     }[model]
-                with self.subTest(model=model, values=values), \
-                        Importer([], {})._savepoint(keep=False), \
-                        self.assertRaises(ValidationError):
-                    # One that is invalid among others
-                    Model.create([valid, {**valid, **values}, valid])
+                for context in [{}, {'_validate_filled': True}]:
+                    with self.subTest(
+                            model=model, values=values, context=context), \
+                            Importer([], {})._savepoint(keep=False), \
+                            Transaction().set_context(context), \
+                            self.assertRaises(ValidationError):
+                        # One that is invalid among others
+                        Model.create([valid, {**valid, **values}, valid])
 
     @with_transaction()
     def test_same_company(self):
