@@ -2,29 +2,11 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
-from trytond.model import fields
 from trytond.pool import PoolMeta
-from trytond.pyson import Eval
 
-from .activity import FollowedMixin
+from .indicator import FollowedMixin
 
 
 class Sale(FollowedMixin, metaclass=PoolMeta):
     __name__ = 'sale.sale'
     _tracking_field = 'sale'
-
-    trackings = fields.One2Many(
-        'sale.tracking', 'sale', "Trackings",
-        domain=[
-            ('company', '=', Eval('company', -1)),
-            ('party', '=', Eval('party', -1)),
-            ],
-        states={
-            'readonly': ~Eval('party'),
-            })
-
-    @classmethod
-    def copy(cls, sales, default=None):
-        default = default.copy() if default is not None else {}
-        default.setdefault('trackings')
-        return super().copy(sales, default=default)

@@ -20,9 +20,10 @@ from trytond.pyson import Bool, Eval, Id, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
-from .activity import IndicatorMixin, days_since
+from .activity import days_since
 from .assign import AssignMixin
 from .exceptions import PendingActivityWarning, SimilarTrackingWarning
+from .indicator import IndicatorMixin
 from .party import _PHONE_TYPES, RATINGS
 
 _is_manager = Id(

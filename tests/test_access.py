@@ -251,6 +251,42 @@ class AccessTestCase(unittest.TestCase):
                 self.assertFalse(Tracking.search([('party', '=', party)]))
 
     @with_transaction()
+    def test_follow_up(self):
+        "Test that what is followed tells only what the user may read"
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        Sale = pool.get('sale.sale')
+        User = pool.get('res.user')
+        company, employees, users, owners, unit = self.setup_records()
+        User.write(list(users.values()), {
+                'groups': [('add', [ModelData.get_id('sale', 'group_sale')])],
+                })
+        records = [
+            self.create_records(
+                owner, company, channel, operator or employees['operator'],
+                unit)
+            for owner, (company, channel, operator) in owners.items()
+            if owner in {'own', 'colleague'}]
+        tracking, colleague = [r['sale.call'][0].tracking for r in records]
+        colleague.party = tracking.party
+        colleague.save()
+        sale, = Sale.create([{
+                    'company': company.id,
+                    'currency': company.currency.id,
+                    'party': tracking.party.id,
+                    'trackings': [('add', [tracking.id, colleague.id])],
+                    }])
+        for role, number in [
+                ('administrator', 2), ('manager', 2), ('operator', 1),
+                ('nobody', 0)]:
+            with self.subTest(role=role), self.as_user(users[role]):
+                record = Sale(sale.id)
+                self.assertEqual(record.indicator, 'in_progress')
+                text = record.follow_up
+                self.assertEqual(
+                    len(text.split('\n\n')) if text else 0, number)
+
+    @with_transaction()
     def test_assign(self):
         "Test to whom each role may assign"
         pool = Pool()

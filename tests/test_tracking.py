@@ -4,6 +4,7 @@
 
 import datetime as dt
 import unittest
+from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 from sql import Column
@@ -26,12 +27,17 @@ from trytond.pool import Pool, isregisteredby
 from trytond.tests.test_tryton import activate_module, with_transaction
 from trytond.transaction import Transaction
 
-ACTIVITY = 'trytond.modules.sale_opportunity_management.activity'
+MODULE = 'trytond.modules.sale_opportunity_management'
 
 
+@contextmanager
 def freeze(*args):
     "Stop the clock at the moment in UTC"
-    return patch(f'{ACTIVITY}.now', return_value=dt.datetime(*args))
+    with ExitStack() as stack:
+        for name in ['activity', 'indicator']:
+            stack.enter_context(patch(
+                    f'{MODULE}.{name}.now', return_value=dt.datetime(*args)))
+        yield
 
 
 class TrackingTestCase(unittest.TestCase):
@@ -539,9 +545,10 @@ class TrackingTestCase(unittest.TestCase):
                         Opportunity.search(
                             [], order=[('indicator', 'ASC NULLS LAST')]),
                         [overdue, in_progress, concluded, none])
-                    self.assertIn(
-                        "Overdue since today",
-                        Opportunity(overdue.id).follow_up)
+                    with set_company(company):
+                        self.assertIn(
+                            "Overdue since today",
+                            Opportunity(overdue.id).follow_up)
 
     @with_transaction()
     def test_close(self):
