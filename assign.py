@@ -8,7 +8,7 @@ from trytond.i18n import gettext, ngettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Eval, Id, If
+from trytond.pyson import Eval, Id
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
@@ -398,6 +398,12 @@ class _AssignStart(ModelView):
 
     company = fields.Many2One(
         'company.company', "Company", required=True, readonly=True)
+    source = fields.Selection([
+            ('selected', "Selected"),
+            ], "Trackings", required=True, sort=False,
+        states={
+            'readonly': ~Eval('selected'),
+            })
     selected = fields.Integer(
         "Selected", readonly=True,
         states={
@@ -413,6 +419,15 @@ class _AssignStart(ModelView):
             'invisible': Eval('source') == 'selected',
             },
         help="Leave empty for those of any business unit.")
+    number = fields.Integer(
+        "Number",
+        domain=['OR',
+            ('number', '=', None),
+            ('number', '>', 0),
+            ],
+        states={
+            'invisible': Eval('source') == 'selected',
+            })
     operators = fields.Many2Many(
         'company.employee', None, None, "To Operators",
         domain=[
@@ -429,13 +444,6 @@ class _AssignStart(ModelView):
 class AssignStart(_AssignStart):
     __name__ = 'sale.tracking.assign.start'
 
-    source = fields.Selection([
-            ('selected', "Selected"),
-            ('next', "Next Unassigned"),
-            ], "Trackings", required=True, sort=False,
-        states={
-            'readonly': ~Eval('selected'),
-            })
     channel = fields.Many2One(
         'sale.channel', "Channel",
         domain=[
@@ -453,18 +461,13 @@ class AssignStart(_AssignStart):
                 },
             help="How many open trackings have no operator."),
         'on_change_with_unassigned')
-    number = fields.Integer(
-        "Number",
-        domain=[If(Eval('source') == 'next', ('number', '>', 0), ())],
-        states={
-            'invisible': Eval('source') == 'selected',
-            'required': Eval('source') == 'next',
-            },
-        help="How many to assign, the oldest first.")
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        cls.source.selection.append(('next', "Next Unassigned"))
+        cls.number.states['required'] = Eval('source') == 'next'
+        cls.number.help = "How many to assign, the oldest first."
         cls.operators.required = True
 
     @fields.depends('source', 'company', 'business_unit', 'channel')
@@ -489,13 +492,6 @@ class AssignStart(_AssignStart):
 class ReassignStart(_AssignStart):
     __name__ = 'sale.tracking.reassign.start'
 
-    source = fields.Selection([
-            ('selected', "Selected"),
-            ('operator', "Of an Operator"),
-            ], "Trackings", required=True, sort=False,
-        states={
-            'readonly': ~Eval('selected'),
-            })
     operator = fields.Many2One(
         'company.employee', "From Operator",
         domain=[
@@ -509,14 +505,6 @@ class ReassignStart(_AssignStart):
         context={
             'active_test': False,
             })
-    number = fields.Integer(
-        "Number",
-        domain=[If(Eval('number'), ('number', '>', 0), ())],
-        states={
-            'invisible': Eval('source') == 'selected',
-            },
-        help="How many to reassign, the oldest first.\n"
-        "Leave empty for all of them.")
     channel = fields.Many2One(
         'sale.channel', "To Channel",
         domain=[
@@ -533,6 +521,10 @@ class ReassignStart(_AssignStart):
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        cls.source.selection.append(('operator', "Of an Operator"))
+        cls.number.help = (
+            "How many to reassign, the oldest first.\n"
+            "Leave empty for all of them.")
         cls.operators.states['required'] = ~Eval('channel')
 
 
