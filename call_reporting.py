@@ -84,33 +84,18 @@ class _Reporting(ReportingMixin):
         return [('call.rec_name', *clause[1:])]
 
 
-class Done(_Reporting):
-    __name__ = 'sale.call.reporting.done'
+class _Done(_Reporting):
 
     done_by = fields.Many2One('company.employee', "Called By")
-    interest = fields.Selection('get_interests', "Interest", sort=False)
-    kind = fields.Selection('get_kinds', "Kind")
-    outcome = fields.Selection('get_outcomes', "Outcome")
-    duration = fields.TimeDelta("Duration")
     description = fields.Text("Description")
 
     @classmethod
     def _columns(cls, tables):
-        pool = Pool()
-        Call = pool.get('sale.call')
         call = tables['call']
         return super()._columns(tables) + [
             call.done_by.as_('done_by'),
-            call.interest.as_('interest'),
-            Call.column_kind(call).as_('kind'),
-            Call.column_outcome(call).as_('outcome'),
-            call.duration.as_('duration'),
             call.description.as_('description'),
             ]
-
-    @classmethod
-    def _column_operator(cls, tables):
-        return tables['call'].done_by
 
     @classmethod
     def _where(cls, tables):
@@ -119,6 +104,31 @@ class Done(_Reporting):
             super()._where(tables)
             & (call.state == 'done')
             & cls._where_period(call.date))
+
+
+class Done(_Done):
+    __name__ = 'sale.call.reporting.done'
+
+    interest = fields.Selection('get_interests', "Interest", sort=False)
+    kind = fields.Selection('get_kinds', "Kind")
+    outcome = fields.Selection('get_outcomes', "Outcome")
+    duration = fields.TimeDelta("Duration")
+
+    @classmethod
+    def _columns(cls, tables):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        call = tables['call']
+        return super()._columns(tables) + [
+            call.interest.as_('interest'),
+            Call.column_kind(call).as_('kind'),
+            Call.column_outcome(call).as_('outcome'),
+            call.duration.as_('duration'),
+            ]
+
+    @classmethod
+    def _column_operator(cls, tables):
+        return tables['call'].done_by
 
     @classmethod
     def get_kinds(cls):
@@ -200,22 +210,17 @@ class Operator(ModelSQL, ModelView):
         return [('done_by.rec_name', *clause[1:])]
 
 
-class Potential(_Reporting):
+class Potential(_Done):
     __name__ = 'sale.call.reporting.potential'
 
-    done_by = fields.Many2One('company.employee', "Called By")
-    description = fields.Text("Description")
     opportunity = fields.Many2One('sale.opportunity', "Opportunity")
     next_activity = fields.DateTime("Next Activity", format='%H:%M')
     state = fields.Selection('get_states', "State", sort=False)
 
     @classmethod
     def _columns(cls, tables):
-        call = tables['call']
         tracking = tables['tracking']
         return super()._columns(tables) + [
-            call.done_by.as_('done_by'),
-            call.description.as_('description'),
             tracking.opportunity.as_('opportunity'),
             tracking.next_activity.as_('next_activity'),
             tracking.state.as_('state'),
@@ -223,12 +228,7 @@ class Potential(_Reporting):
 
     @classmethod
     def _where(cls, tables):
-        call = tables['call']
-        return (
-            super()._where(tables)
-            & (call.state == 'done')
-            & (call.interest == '3')
-            & cls._where_period(call.date))
+        return super()._where(tables) & (tables['call'].interest == '3')
 
     @property
     def origin(self):
