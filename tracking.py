@@ -527,33 +527,46 @@ class Tracking(
 
     @classmethod
     def _search_similar(cls, trackings):
-        "Return the open trackings of the same customer and business unit"
+        "Return the other open trackings of the same customer and unit"
         ids = [t.id for t in trackings if t.id is not None and t.id >= 0]
-        domains = [[
-                ('company', '=', t.company.id),
-                ('party', '=', t.party.id),
-                ('business_unit', '=', t.business_unit.id),
-                ] for t in trackings]
+        similar = []
         with without_check_access():
-            return cls.search([
-                    ('state', '=', 'open'),
-                    ('id', 'not in', ids),
-                    ['OR', *domains],
-                    ], order=[('start_date', 'ASC'), ('id', 'ASC')])
+            for sub_trackings in grouped_slice(trackings, 100):
+                similar += cls.search([
+                        ('state', '=', 'open'),
+                        ('id', 'not in', ids),
+                        ['OR', *([
+                                    ('company', '=', t.company.id),
+                                    ('party', '=', t.party.id),
+                                    ('business_unit', '=', t.business_unit.id),
+                                    ] for t in sub_trackings)],
+                        ], order=[('start_date', 'ASC'), ('id', 'ASC')])
+        return similar
 
     @classmethod
     def _warn_similar(cls, trackings):
+        "Warn once about all the trackings that are similar"
         pool = Pool()
         Warning = pool.get('res.user.warning')
         transaction = Transaction()
         if not transaction.user or transaction.context.get('_skip_warnings'):
             return
-        for sub_trackings in grouped_slice(trackings, 100):
-            for similar in cls._search_similar(list(sub_trackings)):
-                key = Warning.format('tracking_similar', [similar])
-                if Warning.check(key):
-                    raise SimilarTrackingWarning(
-                        key, cls._similar_text(similar))
+        similar = cls._search_similar(trackings)
+        first = {}
+        for tracking in trackings:
+            key = (tracking.company, tracking.party, tracking.business_unit)
+            if first.setdefault(key, tracking) != tracking:
+                similar.append(first[key])
+        if similar:
+            key = Warning.format('tracking_similar', similar)
+            if Warning.check(key):
+                text = cls._similar_text(similar[0])
+                if number := len(similar) - 1:
+                    text += '\n' + ngettext(
+                        'sale_opportunity_management'
+                        '.msg_tracking_similar_more',
+                        number, number=number)
+                raise SimilarTrackingWarning(key, text)
 
     @classmethod
     def _similar_text(cls, similar):

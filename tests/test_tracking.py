@@ -586,6 +586,46 @@ class TrackingTestCase(unittest.TestCase):
         self.assertIn(tracking.rec_name, str(cm.exception))
 
     @with_transaction()
+    def test_similar_many(self):
+        "Test that there is one warning about many trackings"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        first = self.create_tracking(company, start_date=dt.date(2026, 1, 1))
+        second = self.create_tracking(company)
+        with self.assertRaises(SimilarTrackingWarning) as cm:
+            Tracking.create([{
+                        'company': company.id,
+                        'party': t.party.id,
+                        'business_unit': t.business_unit.id,
+                        } for t in [second, first]])
+        self.assertIn(first.rec_name, str(cm.exception))
+        self.assertIn("And 1 other like it.", str(cm.exception))
+
+    @with_transaction()
+    def test_similar_new(self):
+        "Test the warning about trackings that are created together"
+        pool = Pool()
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        parties = Party.create([{'name': n} for n in "AB"])
+        values = {
+            'company': company.id,
+            'business_unit': self.create_tracking(company).business_unit.id,
+            }
+        trackings = Tracking.create([
+                {**values, 'party': p.id} for p in parties])
+        Tracking.close(trackings)
+        with self.assertRaises(SimilarTrackingWarning) as cm:
+            Tracking.create([
+                    {**values, 'party': p.id}
+                    for p in [*parties, parties[0]]])
+        text = str(cm.exception)
+        self.assertIn(parties[0].rec_name, text)
+        self.assertNotIn("like it", text)
+
+    @with_transaction()
     def test_similar_notify(self):
         "Test what tells about a second open tracking and what is none"
         pool = Pool()
