@@ -17,6 +17,7 @@ from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .activity import ActivityMixin, this_minute
+from .campaign_queue import CampaignCallMixin
 from .exceptions import (
     AlreadyRecordedError, CallerError, ClosedTrackingError, DurationError)
 from .party import RATINGS
@@ -30,7 +31,7 @@ INTERESTS = [
     ]
 
 
-class Call(ActivityMixin):
+class Call(CampaignCallMixin, ActivityMixin):
     __name__ = 'sale.call'
     _history = True
 

@@ -42,6 +42,18 @@ class PendingActivityWarning(UserWarning):
     pass
 
 
+class PhoneNumberError(ValidationError):
+    pass
+
+
+class CampaignError(UserError):
+    pass
+
+
+class AttendError(UserError):
+    pass
+
+
 class AssignError(UserError):
     pass
 

@@ -8,6 +8,7 @@ from trytond.pool import Pool, PoolMeta
 RULE_MODELS = {
     'sale.tracking',
     'sale.call',
+    'sale.campaign',
     'sale.task',
     'sale.call.reporting.done',
     'sale.call.reporting.pending',
@@ -23,20 +24,25 @@ class Rule(metaclass=PoolMeta):
     @classmethod
     def _get_context(cls, model_name):
         pool = Pool()
+        Campaign = pool.get('sale.campaign')
         Channel = pool.get('sale.channel')
         User = pool.get('res.user')
         context = super()._get_context(model_name)
         if model_name in RULE_MODELS:
             context['employees'] = User.get_employees()
             context['managed_channels'] = Channel.get_managed()
+            context['supervised_campaigns'] = Campaign.get_supervised()
         return context
 
     @classmethod
     def _get_cache_key(cls, model_names):
         pool = Pool()
+        Campaign = pool.get('sale.campaign')
         Channel = pool.get('sale.channel')
         User = pool.get('res.user')
         key = super()._get_cache_key(model_names)
         if model_names & RULE_MODELS:
-            key = (*key, User.get_employees(), Channel.get_managed())
+            key = (
+                *key, User.get_employees(), Channel.get_managed(),
+                Campaign.get_supervised())
         return key

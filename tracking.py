@@ -22,6 +22,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .activity import days_since
 from .assign import AssignMixin
+from .campaign_queue import CampaignTrackingMixin
 from .exceptions import PendingActivityWarning, SimilarTrackingWarning
 from .indicator import IndicatorMixin
 from .party import _PHONE_TYPES, RATINGS
@@ -35,8 +36,8 @@ _is_administrator = Id(
 
 
 class Tracking(
-        AssignMixin, IndicatorMixin, Workflow, ModelSQL, ModelView,
-        ChatMixin):
+        AssignMixin, CampaignTrackingMixin, IndicatorMixin, Workflow,
+        ModelSQL, ModelView, ChatMixin):
     __name__ = 'sale.tracking'
     _history = True
     _rec_name = 'number'

@@ -125,8 +125,11 @@ class AccessTestCase(unittest.TestCase):
         pool = Pool()
         BusinessUnit = pool.get('sale.business_unit')
         Channel = pool.get('sale.channel')
+        Typology = pool.get('sale.campaign.typology')
         values = {'name': "Config", 'company': company.id}
-        return Channel.create([values]) + BusinessUnit.create([values])
+        return (
+            Channel.create([values]) + BusinessUnit.create([values])
+            + Typology.create([values]))
 
     def create_records(self, owner, company, channel, operator, unit):
         pool = Pool()

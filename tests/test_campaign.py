@@ -1,0 +1,391 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+import unittest
+from contextlib import contextmanager
+
+from trytond.exceptions import UserError
+from trytond.model.exceptions import (
+    AccessError, DomainValidationError, SQLConstraintError)
+from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.sale_opportunity_management.exceptions import (
+    PhoneNumberError)
+from trytond.pool import Pool
+from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.transaction import Transaction, check_access
+
+GROUPS = {
+    'operator': 'group_tracking',
+    'colleague': 'group_tracking',
+    'outsider': 'group_tracking',
+    'supervisor': 'group_tracking_manager',
+    'administrator': 'group_tracking_admin',
+    }
+
+
+class CampaignMixin:
+    "The company with its team that the tests work in"
+
+    def set_up(self):
+        pool = Pool()
+        Country = pool.get('country.country')
+        ModelData = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        self.company = company = create_company()
+        company.timezone = 'America/Bogota'
+        company.save()
+        country, = Country.create([{'name': "Colombia", 'code': 'CO'}])
+        address, = company.party.addresses
+        address.country = country
+        address.save()
+        self.employees, self.users = {}, {}
+        for name, group in GROUPS.items():
+            employee = create_employee(company, name.title())
+            self.employees[name] = employee
+            self.users[name], = User.create([{
+                        'name': name,
+                        'login': name,
+                        'companies': [('add', [company.id])],
+                        'company': company.id,
+                        'employees': [('add', [employee.id])],
+                        'employee': employee.id,
+                        'groups': [('add', [ModelData.get_id(
+                                        'sale_opportunity_management',
+                                        group)])],
+                        }])
+
+    def record(self, name):
+        "Return the record of the module's data"
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        data, = ModelData.search([
+                ('module', '=', 'sale_opportunity_management'),
+                ('fs_id', '=', name),
+                ])
+        return pool.get(data.model)(data.db_id)
+
+    def result(self, name, typology='sales'):
+        return self.record(f'campaign_result_{typology}_{name}')
+
+    def create_campaign(self, state='running', **values):
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Campaign = pool.get('sale.campaign')
+        unit, *_ = BusinessUnit.search([])
+        campaign, = Campaign.create([{
+                    'name': "Campaign",
+                    'company': self.company.id,
+                    'typology': self.record('campaign_typology_sales').id,
+                    'business_unit': unit.id,
+                    'supervisor': self.employees['supervisor'].id,
+                    'operators': [('add', [
+                                self.employees[n].id
+                                for n in ['operator', 'colleague']])],
+                    'state': state,
+                    **values}])
+        return campaign
+
+    def create_trackings(self, campaign, number=1, phone=None, **values):
+        pool = Pool()
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        parties = Party.create([{
+                    'name': f"Customer {i}",
+                    'contact_mechanisms': [('create', [{
+                                    'type': 'phone',
+                                    'value': phone or f'+57310555{i:04}',
+                                    }])],
+                    } for i in range(number)])
+        return Tracking.create([{
+                    'company': self.company.id,
+                    'party': party.id,
+                    'business_unit': campaign.business_unit.id,
+                    'campaign': campaign.id,
+                    **values} for party in parties])
+
+    @contextmanager
+    def as_user(self, name):
+        pool = Pool()
+        User = pool.get('res.user')
+        with Transaction().set_user(self.users[name].id):
+            with Transaction().set_context(
+                    User.get_preferences(context_only=True)), \
+                    check_access():
+                yield
+
+
+class CampaignTestCase(CampaignMixin, unittest.TestCase):
+    "Test the campaigns"
+
+    @classmethod
+    def setUpClass(cls):
+        activate_module('sale_opportunity_management')
+        super().setUpClass()
+
+    @with_transaction()
+    def test_typologies(self):
+        "Test that each typology of the module can be worked with"
+        pool = Pool()
+        Typology = pool.get('sale.campaign.typology')
+        typologies = Typology.search([])
+        self.assertEqual(
+            [t.name for t in typologies],
+            ["Collections", "Scoring", "Tenders", "Sales"])
+        for typology in typologies:
+            with self.subTest(typology=typology.name):
+                results = typology.results
+                self.assertEqual(
+                    {r.interest for r in results}, {'0', '1', '2', '3'})
+                for name in [
+                        'finishes', 'retry', 'max_attempts', 'callback',
+                        'do_not_call']:
+                    self.assertTrue(
+                        any(getattr(r, name) for r in results), msg=name)
+
+    @with_transaction()
+    def test_result_domain(self):
+        "Test that a result that finishes asks for nothing more"
+        pool = Pool()
+        Result = pool.get('sale.campaign.result')
+        typology = self.record('campaign_typology_sales')
+        for values, allowed in [
+                ({'finishes': True}, True),
+                ({'finishes': True, 'do_not_call': True}, True),
+                ({'callback': True}, True),
+                ({'retry': dt.timedelta(hours=1), 'max_attempts': 3}, True),
+                ({}, True),
+                ({'finishes': True, 'callback': True}, False),
+                ({'finishes': True, 'retry': dt.timedelta(1)}, False),
+                ({'callback': True, 'retry': dt.timedelta(1)}, False),
+                ({'retry': -dt.timedelta(1)}, False),
+                ({'max_attempts': 0}, False),
+                ({'do_not_call': True}, False),
+                ]:
+            with self.subTest(values=values):
+                values = {
+                    'name': "Result",
+                    'typology': typology.id,
+                    'interest': '1',
+                    **values}
+                if allowed:
+                    Result.create([values])
+                else:
+                    with self.assertRaises(DomainValidationError):
+                        Result.create([values])
+
+    @with_transaction()
+    def test_delays(self):
+        "Test that the configuration gives the delays of new campaigns"
+        pool = Pool()
+        Configuration = pool.get('sale.configuration')
+        self.set_up()
+        with Transaction().set_context(company=self.company.id):
+            campaign = self.create_campaign()
+            self.assertEqual(campaign.release_delay, dt.timedelta(minutes=10))
+            self.assertEqual(campaign.return_delay, dt.timedelta(minutes=30))
+            configuration = Configuration(1)
+            configuration.campaign_release_delay = dt.timedelta(minutes=5)
+            configuration.save()
+            campaign = self.create_campaign()
+            self.assertEqual(campaign.release_delay, dt.timedelta(minutes=5))
+
+    @with_transaction()
+    def test_progress(self):
+        "Test what the campaign tells about its trackings"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        campaign = self.create_campaign()
+        empty = self.create_campaign()
+        trackings = self.create_trackings(campaign, 5)
+        Tracking.write(trackings[:1], {
+                'taken_by': self.employees['operator'].id})
+        Tracking.write(trackings[1:2], {'next_attempt': None})
+        Tracking.write(trackings[2:3], {
+                'result': self.result('sold').id})
+        Tracking.close(trackings[2:3])
+        names = ['to_do', 'in_work', 'blocked', 'finished', 'won']
+        self.assertEqual(
+            [getattr(campaign, n) for n in names], [2, 1, 1, 1, 1])
+        self.assertEqual(campaign.progress, 0.2)
+        self.assertEqual([getattr(empty, n) for n in names], [0] * 5)
+        self.assertEqual((empty.calls, empty.contact_rate), (0, None))
+        # Whatever is asked for
+        self.assertEqual(
+            Campaign.read([campaign.id], ['won'])[0]['won'], 1)
+
+    @with_transaction()
+    def test_read(self):
+        "Test which campaigns each role reads"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        running = self.create_campaign()
+        self.create_campaign(state='draft')
+        tracking, = self.create_trackings(running)
+        for name, campaigns, trackings in [
+                ('operator', 1, 0),
+                ('colleague', 1, 0),
+                ('outsider', 0, 0),
+                ('supervisor', 2, 1),
+                ('administrator', 2, 1),
+                ]:
+            with self.subTest(role=name), self.as_user(name):
+                self.assertEqual(len(Campaign.search([])), campaigns)
+                self.assertEqual(len(Tracking.search([])), trackings)
+        # Who is the supervisor is not remembered
+        running.supervisor = self.employees['outsider']
+        running.save()
+        for name, trackings in [('supervisor', 0), ('outsider', 1)]:
+            with self.subTest(role=name), self.as_user(name):
+                self.assertEqual(len(Tracking.search([])), trackings)
+
+    @with_transaction()
+    def test_write(self):
+        "Test that only administrators change campaigns"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        self.set_up()
+        campaign = self.create_campaign()
+        for name in GROUPS:
+            with self.subTest(role=name), self.as_user(name):
+                if name == 'administrator':
+                    Campaign.write([Campaign(campaign.id)], {'goal': 10})
+                else:
+                    with self.assertRaises(AccessError):
+                        Campaign.write([Campaign(campaign.id)], {'goal': 10})
+
+    @with_transaction()
+    def test_buttons(self):
+        "Test who may pause a campaign"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        self.set_up()
+        for name, allowed in [
+                ('operator', False),
+                ('outsider', False),
+                ('supervisor', True),
+                ('administrator', True),
+                ]:
+            campaign = self.create_campaign()
+            with self.subTest(role=name), self.as_user(name):
+                for method, state in [
+                        ('pause', 'paused'),
+                        ('run', 'running'),
+                        ('do', 'done'),
+                        ]:
+                    method = getattr(Campaign, method)
+                    if allowed:
+                        method([Campaign(campaign.id)])
+                        self.assertEqual(
+                            Campaign(campaign.id).state, state)
+                    else:
+                        with self.assertRaises(UserError):
+                            method([Campaign(campaign.id)])
+
+    @with_transaction()
+    def test_reserved(self):
+        "Test for whom trackings given by hand are reserved"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        campaign = self.create_campaign()
+        operator, colleague, outsider = [
+            self.employees[n] for n in ['operator', 'colleague', 'outsider']]
+        tracking, other = self.create_trackings(
+            campaign, 2, operator=operator.id)
+        self.assertEqual(tracking.reserved_for, operator)
+        self.assertTrue(tracking.next_attempt)
+        for employee, reserved in [
+                (colleague, colleague),
+                (outsider, None),
+                (operator, operator),
+                (None, None),
+                (operator, operator),
+                ]:
+            Tracking.write([tracking], {'operator': employee})
+            self.assertEqual(tracking.reserved_for, reserved)
+        # Who leaves the campaign leaves them to the others
+        Campaign.write([campaign], {
+                'operators': [('remove', [operator.id])]})
+        tracking, other = Tracking.browse([tracking, other])
+        self.assertEqual(
+            (tracking.reserved_for, other.reserved_for), (None, None))
+        self.assertEqual(tracking.operator, operator)
+        # Out of the campaign nothing is left of the queue
+        Tracking.write([tracking], {'campaign': None})
+        self.assertEqual(tracking.next_attempt, None)
+
+    @with_transaction()
+    def test_protected(self):
+        "Test that an operator does not help itself in the queue"
+        pool = Pool()
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        campaign = self.create_campaign()
+        operator = self.employees['operator']
+        tracking, = self.create_trackings(campaign, operator=operator.id)
+        party, = Party.create([{'name': "Customer"}])
+        with self.as_user('operator'):
+            tracking = Tracking(tracking.id)
+            Tracking.write([tracking], {'comment': "Comment"})
+            for values in [
+                    {'campaign': None},
+                    {'next_attempt': None},
+                    {'taken_by': operator.id},
+                    {'attempts': 0},
+                    {'result': None},
+                    ]:
+                with self.subTest(values=values), \
+                        self.assertRaises(AccessError):
+                    Tracking.write([tracking], values)
+            with self.assertRaises(AccessError):
+                Tracking.create([{
+                            'company': self.company.id,
+                            'party': party.id,
+                            'business_unit': campaign.business_unit.id,
+                            'campaign': campaign.id,
+                            'operator': operator.id,
+                            }])
+
+    @with_transaction()
+    def test_do_not_call(self):
+        "Test that a number is kept however it is written"
+        pool = Pool()
+        DoNotCall = pool.get('sale.do_not_call')
+        Party = pool.get('party.party')
+        self.set_up()
+        campaign = self.create_campaign()
+        first, second = self.create_trackings(campaign, 2)
+        with Transaction().set_context(company=self.company.id):
+            created = DoNotCall.register(
+                self.company, [first.party], reason="Asked for it")
+            self.assertEqual([r.number for r in created], ['+573105550000'])
+            self.assertFalse(DoNotCall.register(self.company, [first.party]))
+            # It outlives the customer and holds for a new one
+            same, = Party.create([{
+                        'name': "Same",
+                        'contact_mechanisms': [('create', [{
+                                        'type': 'mobile',
+                                        'value': '+57 310 555 00 00',
+                                        }])],
+                        }])
+            self.assertEqual(
+                DoNotCall.blocked(self.company, [same, second.party]),
+                {same.id})
+            with self.assertRaises(SQLConstraintError):
+                DoNotCall.create([{
+                            'company': self.company.id,
+                            'number': '(310) 555-0000',
+                            }])
+            with self.assertRaises(PhoneNumberError):
+                DoNotCall.create([{
+                            'company': self.company.id,
+                            'number': 'none',
+                            }])
