@@ -3,17 +3,25 @@
 # terms.
 
 import datetime as dt
+from collections import defaultdict
+
+from sql import Column, Literal, Union
 
 from trytond.i18n import gettext
-from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
+from trytond.model import (
+    Index, ModelSQL, ModelView, UnionMixin, Workflow, fields)
 from trytond.model.exceptions import AccessError
+from trytond.model.modelsql import _TABLE_QUERY_COLUMNS
 from trytond.modules.company.model import employee_field, set_employee
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, Id, If
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction
+from trytond.wizard import StateAction, StateTransition, Wizard
 
-from .exceptions import ClosedTrackingError, DoneDateError, PlannedDateError
+from .exceptions import (
+    ActivityPartyError, ClosedTrackingError, DoneDateError, PlannedDateError)
+from .party import _PHONE_TYPES
 
 
 def now():
@@ -56,7 +64,99 @@ def days_since(company, datetime):
         - to_local(company, datetime).date()).days
 
 
-class ActivityMixin(Workflow, ModelSQL, ModelView):
+_STATES = [
+    ('pending', "Pending"),
+    ('done', "Done"),
+    ('cancelled', "Cancelled"),
+    ]
+
+
+class _ActivityMixin(ModelSQL, ModelView):
+    "What the activities and the lines of sale.activity have in common"
+
+    business_unit = fields.Function(
+        fields.Many2One('sale.business_unit', "Business Unit"),
+        'on_change_with_business_unit', searcher='search_tracking')
+    channel = fields.Function(
+        fields.Many2One('sale.channel', "Channel"),
+        'on_change_with_channel', searcher='search_tracking')
+    phone = fields.Function(
+        fields.Char("Phone"), 'on_change_with_phone')
+    overdue = fields.Function(
+        fields.Boolean("Overdue"), 'get_overdue', searcher='search_overdue')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [('date', 'DESC'), ('id', 'DESC')]
+        cls._buttons.update({
+                'record_result': {
+                    'invisible': Eval('state') != 'pending',
+                    'depends': ['state'],
+                    },
+                })
+
+    @fields.depends('tracking', '_parent_tracking.business_unit')
+    def on_change_with_business_unit(self, name=None):
+        return self.tracking.business_unit if self.tracking else None
+
+    @fields.depends('tracking', '_parent_tracking.channel')
+    def on_change_with_channel(self, name=None):
+        return self.tracking.channel if self.tracking else None
+
+    @classmethod
+    def search_tracking(cls, name, clause):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        query = Tracking.search([tuple(clause)], order=[], query=True)
+        t = cls.__table__()
+        return [('id', 'in', t.select(t.id, where=t.tracking.in_(query)))]
+
+    @fields.depends('tracking', 'party', '_parent_tracking.phone')
+    def on_change_with_phone(self, name=None):
+        if self.tracking:
+            return self.tracking.phone
+        elif self.party and (
+                mechanism := self.party.contact_mechanism_get(
+                    set(_PHONE_TYPES))):
+            return mechanism.value
+
+    @classmethod
+    def get_overdue(cls, activities, name):
+        moment = now()
+        return {
+            a.id: a.state == 'pending' and a.date < moment
+            for a in activities}
+
+    @classmethod
+    def search_overdue(cls, name, clause):
+        _, operator, value = clause
+        if operator in {'=', '!='}:
+            if bool(value) == (operator == '='):
+                return [('state', '=', 'pending'), ('date', '<', now())]
+            else:
+                return ['OR',
+                    ('state', '!=', 'pending'),
+                    ('date', '>=', now()),
+                    ]
+        return []
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state') == 'cancelled', 'muted',
+                    If(Eval('overdue', False), 'danger', ''))),
+            ]
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_activity_record')
+    def record_result(cls, activities):
+        pass
+
+
+class ActivityMixin(Workflow, _ActivityMixin):
 
     # What was done is a fact: only an administrator corrects it
     _facts_states = {
@@ -73,27 +173,24 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
             'readonly': Bool(Eval('tracking')),
             })
     tracking = fields.Many2One(
-        'sale.tracking', "Tracking", required=True, ondelete='CASCADE',
+        'sale.tracking', "Tracking", ondelete='CASCADE',
         domain=[
             ('company', '=', Eval('company', -1)),
             ],
         states={
             'readonly': Eval('id', -1) >= 0,
-            })
-    party = fields.Function(
-        fields.Many2One(
-            'party.party', "Customer",
-            context={
-                'company': Eval('company', -1),
-                },
-            depends={'company'}),
-        'on_change_with_party', searcher='search_tracking')
-    business_unit = fields.Function(
-        fields.Many2One('sale.business_unit', "Business Unit"),
-        'on_change_with_business_unit', searcher='search_tracking')
-    channel = fields.Function(
-        fields.Many2One('sale.channel', "Channel"),
-        'on_change_with_channel', searcher='search_tracking')
+            },
+        help="Leave empty for what is not part of a tracking.")
+    party = fields.Many2One(
+        'party.party', "Party", ondelete='RESTRICT',
+        states={
+            'readonly': (
+                Bool(Eval('tracking')) | _facts_states['readonly']),
+            },
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
     summary = fields.Char(
         "Summary", states=_facts_states,
         help="What the activity is for.")
@@ -118,8 +215,6 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
     date = fields.DateTime(
         "Date", format='%H:%M', readonly=True,
         help="When the activity was done or, until then, is planned.")
-    overdue = fields.Function(
-        fields.Boolean("Overdue"), 'get_overdue', searcher='search_overdue')
     assignee = fields.Many2One(
         'company.employee', "Assignee",
         domain=[
@@ -141,11 +236,8 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
         help="The employee who really did it.")
     cancelled_by = employee_field(
         "Cancelled By", states=['pending', 'done', 'cancelled'])
-    state = fields.Selection([
-            ('pending', "Pending"),
-            ('done', "Done"),
-            ('cancelled', "Cancelled"),
-            ], "State", required=True, readonly=True, sort=False)
+    state = fields.Selection(
+        _STATES, "State", required=True, readonly=True, sort=False)
 
     @classmethod
     def __setup__(cls):
@@ -170,8 +262,11 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
                     (t.done_by, Index.Equality()),
                     (t.date, Index.Range(order='DESC')),
                     where=t.state == 'done'),
+                Index(
+                    t,
+                    (t.party, Index.Equality()),
+                    (t.date, Index.Range(order='DESC'))),
                 })
-        cls._order = [('date', 'DESC'), ('id', 'DESC')]
         cls._transitions |= {
             ('pending', 'done'),
             ('pending', 'cancelled'),
@@ -184,67 +279,78 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
                 })
 
     @classmethod
+    def __register__(cls, module):
+        cursor = Transaction().connection.cursor()
+        table_h = cls.__table_handler__(module)
+        fill_party = (
+            table_h.column_exist('tracking')
+            and not table_h.column_exist('party'))
+
+        super().__register__(module)
+
+        # The party was read from the tracking
+        if fill_party:
+            pool = Pool()
+            tracking = pool.get('sale.tracking').__table__()
+            table = cls.__table__()
+            cursor.execute(*table.update(
+                    [table.party],
+                    tracking.select(
+                        tracking.party,
+                        where=tracking.id == table.tracking)))
+
+    @classmethod
     def default_company(cls):
         return Transaction().context.get('company')
+
+    @classmethod
+    def default_assignee(cls):
+        context = Transaction().context
+        # On a tracking it is its operator
+        return context.get('operator', context.get('employee'))
 
     @classmethod
     def default_state(cls):
         return 'pending'
 
     @fields.depends(
-        'tracking', '_parent_tracking.company', '_parent_tracking.operator')
+        'tracking', '_parent_tracking.company', '_parent_tracking.party',
+        '_parent_tracking.operator')
     def on_change_tracking(self):
         if self.tracking:
             self.company = self.tracking.company
+            self.party = self.tracking.party
             self.assignee = self.tracking.operator
 
-    @fields.depends('tracking', '_parent_tracking.party')
-    def on_change_with_party(self, name=None):
-        return self.tracking.party if self.tracking else None
-
-    @fields.depends('tracking', '_parent_tracking.business_unit')
-    def on_change_with_business_unit(self, name=None):
-        return self.tracking.business_unit if self.tracking else None
-
-    @fields.depends('tracking', '_parent_tracking.channel')
-    def on_change_with_channel(self, name=None):
-        return self.tracking.channel if self.tracking else None
-
-    @classmethod
-    def search_tracking(cls, name, clause):
-        pool = Pool()
-        Tracking = pool.get('sale.tracking')
-        query = Tracking.search([tuple(clause)], order=[], query=True)
-        t = cls.__table__()
-        return [('id', 'in', t.select(t.id, where=t.tracking.in_(query)))]
-
-    @classmethod
-    def get_overdue(cls, activities, name):
-        moment = now()
-        return {
-            a.id: a.state == 'pending' and a.date < moment
-            for a in activities}
-
-    @classmethod
-    def search_overdue(cls, name, clause):
-        _, operator, value = clause
-        if operator in {'=', '!='}:
-            if bool(value) == (operator == '='):
-                return [('state', '=', 'pending'), ('date', '<', now())]
-            else:
-                return ['OR',
-                    ('state', '!=', 'pending'),
-                    ('date', '>=', now()),
-                    ]
-        return []
-
     def get_rec_name(self, name):
-        date = self._format_date(self.date)
-        return f'{date} {self.tracking.rec_name}'
+        return f'{self._format_date(self.date)} {self.subject}'
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return cls.search_tracking(name, clause)
+        pool = Pool()
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        _, operator, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        t = cls.__table__()
+        domain = [('rec_name', operator, *extra)]
+        # A sub-query for each index
+        return [bool_op,
+            ('id', 'in', t.select(t.id, where=t.tracking.in_(
+                        Tracking.search(domain, order=[], query=True)))),
+            ('id', 'in', t.select(t.id, where=t.party.in_(
+                        Party.search(domain, order=[], query=True)))),
+            ('summary', operator, *extra),
+            ]
+
+    @property
+    def subject(self):
+        "Whom or what the activity is about"
+        record = self.tracking or self.party
+        return record.rec_name if record else self.summary or ''
 
     @property
     def text(self):
@@ -254,14 +360,6 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
 
     def _texts(self):
         return [self.summary, self.description]
-
-    @classmethod
-    def view_attributes(cls):
-        return super().view_attributes() + [
-            ('/tree', 'visual',
-                If(Eval('state') == 'cancelled', 'muted',
-                    If(Eval('overdue', False), 'danger', ''))),
-            ]
 
     @classmethod
     def preprocess_values(cls, mode, values):
@@ -279,8 +377,12 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
         if mode == 'create' and values.get('tracking'):
             tracking = Tracking(values['tracking'])
             values.setdefault('company', tracking.company.id)
-            if not values.get('assignee') and tracking.operator:
-                values['assignee'] = tracking.operator.id
+            values['party'] = tracking.party.id
+            if not values.get('assignee'):
+                values['assignee'] = (
+                    tracking.operator.id if tracking.operator else None)
+        elif values.get('tracking'):
+            values['party'] = Tracking(values['tracking']).party.id
         return values
 
     def compute_fields(self, field_names=None):
@@ -297,6 +399,7 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
         super().validate_fields(activities, field_names)
         cls.check_dates(activities, field_names)
         cls.check_tracking_open(activities, field_names)
+        cls.check_party(activities, field_names)
 
     @classmethod
     def check_dates(cls, activities, field_names=None):
@@ -308,14 +411,14 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
                 raise PlannedDateError(gettext(
                         'sale_opportunity_management.msg_planned_date_past',
                         date=activity._format_date(activity.planned_date),
-                        customer=activity.tracking.party.rec_name))
+                        subject=activity.subject))
             if ((field_names is None or 'done_date' in field_names)
                     and activity.done_date
                     and activity.done_date > minute):
                 raise DoneDateError(gettext(
                         'sale_opportunity_management.msg_done_date_future',
                         date=activity._format_date(activity.done_date),
-                        customer=activity.tracking.party.rec_name))
+                        subject=activity.subject))
 
     @classmethod
     def check_tracking_open(cls, activities, field_names=None):
@@ -323,10 +426,23 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
             return
         for activity in activities:
             if (activity.state == 'pending'
+                    and activity.tracking
                     and activity.tracking.state == 'closed'):
                 raise ClosedTrackingError(gettext(
                         'sale_opportunity_management.msg_tracking_closed',
                         tracking=activity.tracking.rec_name))
+
+    @classmethod
+    def check_party(cls, activities, field_names=None):
+        if field_names is not None and 'party' not in field_names:
+            return
+        for activity in activities:
+            if (activity.tracking
+                    and activity.party != activity.tracking.party):
+                raise ActivityPartyError(gettext(
+                        'sale_opportunity_management.msg_activity_party',
+                        activity=activity.rec_name,
+                        party=activity.tracking.party.rec_name))
 
     def _format_date(self, date):
         pool = Pool()
@@ -339,8 +455,8 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
     def _facts(cls):
         "The fields that say what was done"
         return {
-            'tracking', 'summary', 'description', 'planned_date', 'done_date',
-            'done_by', 'state'}
+            'tracking', 'party', 'summary', 'description', 'planned_date',
+            'done_date', 'done_by', 'state'}
 
     @classmethod
     def check_modification(
@@ -361,7 +477,8 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
                                 activity=activity.rec_name))
             if 'tracking' in values:
                 for activity in activities:
-                    if activity.tracking.id != values['tracking']:
+                    if (activity.tracking
+                            and activity.tracking.id != values['tracking']):
                         raise AccessError(gettext(
                                 'sale_opportunity_management'
                                 '.msg_activity_change_tracking',
@@ -382,27 +499,78 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
         if mode in {'create', 'write'}:
             if (field_names is None
                     or field_names & cls._tracking_fields()):
-                Tracking.update_activities({a.tracking for a in activities})
+                Tracking.update_activities(cls.get_trackings(activities))
 
     @classmethod
     def on_delete(cls, activities):
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         callbacks = super().on_delete(activities)
-        trackings = {a.tracking.id for a in activities}
-
-        def update():
-            # The trackings may be deleted together with their activities
-            Tracking.update_activities(Tracking.search([
-                        ('id', 'in', list(trackings)),
-                        ]))
-        callbacks.append(update)
+        if trackings := list(map(int, cls.get_trackings(activities))):
+            def update():
+                # They may be deleted together with their activities
+                Tracking.update_activities(Tracking.search([
+                            ('id', 'in', trackings),
+                            ]))
+            callbacks.append(update)
         return callbacks
+
+    @classmethod
+    def tracking_query(cls, trackings):
+        """Return the query of what the trackings keep a summary of
+
+        Its columns are the id, the tracking, the state, the date and the
+        interest of the activities that are shown on the trackings with the
+        ids."""
+        table = cls.__table__()
+        return table.select(
+            table.id.as_('id'),
+            table.tracking.as_('tracking'),
+            table.state.as_('state'),
+            table.date.as_('date'),
+            cls._column_interest(table).as_('interest'),
+            where=fields.SQL_OPERATORS['in'](table.tracking, trackings)
+            & table.state.in_(['pending', 'done']))
+
+    @classmethod
+    def _column_interest(cls, table):
+        return Literal(None)
+
+    @classmethod
+    def activity_columns(cls, table):
+        "Return by name the columns of table for the lines of sale.activity"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        columns = {
+            name: Column(table, name) for name in Activity._fields
+            if name in cls._fields and not hasattr(cls._fields[name], 'set')}
+        _, _, kind = cls.__name__.rpartition('.')
+        columns['kind'] = Literal(kind)
+        columns['role'] = Literal('main')
+        return columns
+
+    @classmethod
+    def activity_lines(cls):
+        """Return what the lines of sale.activity are selected from
+
+        It is the from item and the columns by name."""
+        table = cls.__table__()
+        return table, cls.activity_columns(table)
+
+    @property
+    def activity(self):
+        "The activity of the line of sale.activity"
+        return self
+
+    @classmethod
+    def get_trackings(cls, activities):
+        "Return the trackings that the activities are shown on"
+        return {a.tracking for a in activities if a.tracking}
 
     @classmethod
     def _tracking_fields(cls):
         "The fields that the tracking keeps a summary of"
-        return {'date', 'planned_date', 'done_date', 'state'}
+        return {'tracking', 'date', 'planned_date', 'done_date', 'state'}
 
     @classmethod
     def copy(cls, activities, default=None):
@@ -418,12 +586,9 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
         return super().copy(activities, default=default)
 
     @classmethod
-    @Workflow.transition('done')
-    @set_employee('done_by')
-    def do(cls, activities):
-        cls.write([a for a in activities if not a.done_date], {
-                'done_date': this_minute(),
-                })
+    def save_result(cls, activities, values):
+        "Complete the pending activities with the values of their result"
+        cls.write(activities, {**values, 'state': 'done'})
 
     @classmethod
     @ModelView.button
@@ -431,3 +596,242 @@ class ActivityMixin(Workflow, ModelSQL, ModelView):
     @set_employee('cancelled_by')
     def cancel(cls, activities):
         pass
+
+
+class Activity(UnionMixin, _ActivityMixin):
+    """The activities of all kinds read together
+
+    There is a line with the role main for each activity. More lines show it
+    to each other person who takes part and on each other tracking that it is
+    linked to."""
+    __name__ = 'sale.activity'
+
+    kind = fields.Selection([
+            ('call', "Call"),
+            ('task', "Task"),
+            ], "Kind", readonly=True)
+    kind_string = kind.translated('kind')
+    kind_icon = fields.Function(fields.Char("Kind Icon"), 'get_kind_icon')
+    role = fields.Selection([
+            ('main', "Main"),
+            ('attendee', "Attendee"),
+            ('link', "Link"),
+            ], "Role", readonly=True, sort=False)
+    company = fields.Many2One('company.company', "Company", readonly=True)
+    tracking = fields.Many2One('sale.tracking', "Tracking", readonly=True)
+    party = fields.Many2One(
+        'party.party', "Party", readonly=True,
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    summary = fields.Char("Summary", readonly=True)
+    description = fields.Text("Description", readonly=True)
+    interest = fields.Selection(
+        'get_interests', "Interest", readonly=True, sort=False)
+    date = fields.DateTime(
+        "Date", format='%H:%M',
+        states={
+            'readonly': Eval('state') != 'pending',
+            },
+        help="When the activity was done or, until then, is planned.")
+    duration = fields.TimeDelta("Duration", readonly=True)
+    end_date = fields.Function(
+        fields.DateTime("End Date", format='%H:%M'), 'get_end_date')
+    due = fields.Function(
+        fields.Selection([
+                (None, ""),
+                ('overdue', "Overdue"),
+                ('today', "Today"),
+                ('week', "This Week"),
+                ('later', "Later"),
+                ], "Due", sort=False,
+            help="When the pending activity has to be done, "
+            "on the calendar of the company."),
+        'get_due', searcher='search_due')
+    assignee = fields.Many2One(
+        'company.employee', "Assignee", readonly=True,
+        help="The employee whose agenda shows the activity.")
+    done_by = fields.Many2One('company.employee', "Done By", readonly=True)
+    state = fields.Selection(_STATES, "State", readonly=True, sort=False)
+    calendar_color = fields.Function(
+        fields.Char("Color"), 'get_calendar_color')
+
+    _calendar_colors = {
+        'call': '#1b7a9c',
+        'task': '#7a5ba8',
+        }
+
+    @staticmethod
+    def union_models():
+        return ['sale.call', 'sale.task']
+
+    @classmethod
+    def table_query(cls):
+        return Union(
+            *map(cls._union_query, cls.union_models()), all_=True)
+
+    @classmethod
+    def _union_query(cls, model):
+        pool = Pool()
+        Model = pool.get(model)
+        from_, columns = Model.activity_lines()
+        columns['id'] = cls.union_shard(columns['id'], model)
+        return from_.select(*(
+                field.sql_cast(columns.get(name, Literal(None))).as_(name)
+                for name, field in sorted(cls._fields.items())
+                if name not in _TABLE_QUERY_COLUMNS
+                and not hasattr(field, 'set')))
+
+    @classmethod
+    def get_interests(cls):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        return Call.fields_get(['interest'])['interest']['selection']
+
+    @classmethod
+    def activity_models(cls):
+        "Return the models of the activities themselves"
+        pool = Pool()
+        return [
+            Model for Model in map(pool.get, cls.union_models())
+            if issubclass(Model, ActivityMixin)]
+
+    @classmethod
+    def get_activities(cls, lines):
+        "Return the activities of the lines, those of a model at once"
+        by_model = defaultdict(list)
+        for line in lines:
+            record = cls.union_unshard(line.id)
+            by_model[record.__class__].append(record.id)
+        records = {}
+        for Model, ids in by_model.items():
+            for record in Model.browse(ids):
+                records[cls.union_shard(record.id, Model.__name__)] = record
+        return [records[line.id].activity for line in lines]
+
+    @classmethod
+    def get_kind_icon(cls, lines, name):
+        return {line.id: f'tryton-sale-{line.kind}' for line in lines}
+
+    @classmethod
+    def get_end_date(cls, lines, name):
+        return {
+            line.id: line.date + line.duration if line.duration else None
+            for line in lines}
+
+    @classmethod
+    def _due_dates(cls):
+        "Return the moments at which the day and the week of now end"
+        pool = Pool()
+        Company = pool.get('company.company')
+        company_id = Transaction().context.get('company')
+        company = Company(company_id) if company_id is not None else None
+        midnight = to_local(company, now()).replace(
+            tzinfo=None, hour=0, minute=0, second=0)
+        return [
+            to_utc(company, midnight + dt.timedelta(days=days))
+            for days in [1, 7 - midnight.weekday()]]
+
+    @classmethod
+    def get_due(cls, lines, name):
+        moment = now()
+        day, week = cls._due_dates()
+
+        def due(line):
+            if line.state != 'pending':
+                return None
+            elif line.date < moment:
+                return 'overdue'
+            elif line.date < day:
+                return 'today'
+            elif line.date < week:
+                return 'week'
+            return 'later'
+        return {line.id: due(line) for line in lines}
+
+    @classmethod
+    def search_due(cls, name, clause):
+        _, operator, value = clause
+        moment = now()
+        day, week = cls._due_dates()
+        domains = {
+            'overdue': [('date', '<', moment)],
+            'today': [('date', '>=', moment), ('date', '<', day)],
+            'week': [
+                ('date', '>=', moment),
+                ('date', '>=', day),
+                ('date', '<', week),
+                ],
+            'later': [('date', '>=', week)],
+            }
+        values = set(value) if isinstance(value, (list, tuple)) else {value}
+        if operator in {'!=', 'not in'}:
+            values = {None, *domains} - values
+        domain = ['OR', [('id', '=', None)]]
+        if None in values:
+            domain.append(('state', '!=', 'pending'))
+        for key, dates in domains.items():
+            if key in values:
+                domain.append([('state', '=', 'pending'), *dates])
+        return domain
+
+    @classmethod
+    def get_calendar_color(cls, lines, name):
+        return {
+            line.id: cls._calendar_colors[line.kind]
+            if line.state == 'pending' else '#9a9a9a' for line in lines}
+
+    def get_rec_name(self, name):
+        return ': '.join(filter(None, [
+                    self.party.rec_name if self.party else None,
+                    self.summary or self.kind_string]))
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        pool = Pool()
+        Party = pool.get('party.party')
+        _, operator, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        t = cls.__table__()
+        parties = Party.search(
+            [('rec_name', operator, *extra)], order=[], query=True)
+        return [bool_op,
+            ('id', 'in', t.select(t.id, where=t.party.in_(parties))),
+            ('summary', operator, *extra),
+            ]
+
+    @classmethod
+    def write(cls, *args):
+        # The lines are those of a query: what is moved are the activities
+        for lines, values in zip(args[::2], args[1::2]):
+            if values.keys() - {'date'}:
+                raise AccessError(gettext(
+                        'sale_opportunity_management.msg_activity_line'))
+            for activity in cls.get_activities(lines):
+                activity.__class__.write(
+                    [activity], {'planned_date': values['date']})
+
+
+class Open(Wizard):
+    __name__ = 'sale.activity.open'
+    _readonly = True
+
+    start = StateTransition()
+    call = StateAction('sale_opportunity_management.act_call_open')
+    task = StateAction('sale_opportunity_management.act_task_open')
+
+    def transition_start(self):
+        return self.record.kind
+
+    def _do_open(self, action):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        activity, = Activity.get_activities([self.record])
+        return action, {'res_id': [activity.id]}
+
+    do_call = _do_open
+    do_task = _do_open

@@ -162,15 +162,14 @@ class AssignMixin(ModelSQL):
         operator the id of the new one.  What was done stays with who did it
         and what is planned for somebody else with them."""
         pool = Pool()
-        Call = pool.get('sale.call')
+        Activity = pool.get('sale.activity')
         Employee = pool.get('company.employee')
         Opportunity = pool.get('sale.opportunity')
-        Task = pool.get('sale.task')
         if not previous:
             return
-        for Activity in [Call, Task]:
-            Activity.write([
-                    a for a in Activity.search([
+        for Model in Activity.activity_models():
+            Model.write([
+                    a for a in Model.search([
                             ('tracking', 'in', list(previous)),
                             ('state', '=', 'pending'),
                             ], order=[])

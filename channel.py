@@ -39,6 +39,8 @@ class Channel(DeactivableMixin, ModelSQL, ModelView):
         "can be assigned.")
 
     _managed_cache = Cache(__name__ + '.get_managed', context=False)
+    _managed_team_cache = Cache(
+        __name__ + '.get_managed_team', context=False)
 
     @classmethod
     def __setup__(cls):
@@ -85,6 +87,19 @@ class Channel(DeactivableMixin, ModelSQL, ModelView):
             cls._managed_cache.set(employees, channels)
         return channels
 
+    @classmethod
+    def get_managed_team(cls):
+        "Return the ids of the employees of the channels managed by the user"
+        channels = cls.get_managed()
+        team = cls._managed_team_cache.get(channels)
+        if team is None:
+            with Transaction().set_user(0), inactive_records():
+                team = tuple(sorted({
+                            e.id for c in cls.browse(channels)
+                            for e in c.team}))
+            cls._managed_team_cache.set(channels, team)
+        return team
+
     @property
     def team(self):
         "The employees to whom a manager can assign trackings of the channel"
@@ -104,16 +119,17 @@ class _ChannelEmployee(ModelSQL):
     employee = fields.Many2One(
         'company.employee', "Employee", required=True, ondelete='CASCADE')
 
+    @classmethod
+    def on_modification(cls, mode, employees, field_names=None):
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        super().on_modification(mode, employees, field_names=field_names)
+        Channel._managed_cache.clear()
+        Channel._managed_team_cache.clear()
+
 
 class ChannelManager(_ChannelEmployee):
     __name__ = 'sale.channel-manager-company.employee'
-
-    @classmethod
-    def on_modification(cls, mode, managers, field_names=None):
-        pool = Pool()
-        Channel = pool.get('sale.channel')
-        super().on_modification(mode, managers, field_names=field_names)
-        Channel._managed_cache.clear()
 
 
 class ChannelMember(_ChannelEmployee):

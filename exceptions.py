@@ -18,6 +18,10 @@ class DurationError(ValidationError):
     pass
 
 
+class ActivityPartyError(ValidationError):
+    pass
+
+
 class CallerError(ValidationError):
     pass
 

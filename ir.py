@@ -10,6 +10,7 @@ RULE_MODELS = {
     'sale.call',
     'sale.campaign',
     'sale.task',
+    'sale.activity',
     'sale.call.reporting.done',
     'sale.call.reporting.pending',
     'sale.call.reporting.potential',
@@ -31,6 +32,7 @@ class Rule(metaclass=PoolMeta):
         if model_name in RULE_MODELS:
             context['employees'] = User.get_employees()
             context['managed_channels'] = Channel.get_managed()
+            context['managed_team'] = Channel.get_managed_team()
             context['supervised_campaigns'] = Campaign.get_supervised()
         return context
 
@@ -43,6 +45,7 @@ class Rule(metaclass=PoolMeta):
         key = super()._get_cache_key(model_names)
         if model_names & RULE_MODELS:
             key = (
-                *key, User.get_employees(), Channel.get_managed(),
+                *key, User.get_employees(),
+                Channel.get_managed(), Channel.get_managed_team(),
                 Campaign.get_supervised())
         return key

@@ -350,6 +350,8 @@ class Replace(metaclass=PoolMeta):
             ('party.contact', 'party'),
             ('party.typification', 'party'),
             ('sale.tracking', 'party'),
+            ('sale.call', 'party'),
+            ('sale.task', 'party'),
             ]
 
     def transition_replace(self):
@@ -394,6 +396,7 @@ class Erase(metaclass=PoolMeta):
 
     def check_erase_company(self, party, company):
         pool = Pool()
+        Activity = pool.get('sale.activity')
         Tracking = pool.get('sale.tracking')
         super().check_erase_company(party, company)
         if trackings := Tracking.search([
@@ -406,6 +409,16 @@ class Erase(metaclass=PoolMeta):
                     'sale_opportunity_management.msg_erase_party_tracking',
                     party=party.rec_name,
                     tracking=tracking.rec_name))
+        if activities := Activity.search([
+                    ('party', '=', party.id),
+                    ('company', '=', company.id),
+                    ('state', '=', 'pending'),
+                    ], limit=1):
+            activity, = activities
+            raise EraseError(gettext(
+                    'sale_opportunity_management.msg_erase_party_activity',
+                    party=party.rec_name,
+                    activity=activity.rec_name))
 
     def to_erase(self, party_id):
         pool = Pool()

@@ -2,9 +2,6 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
-from trytond.model import ModelView
-from trytond.pyson import Eval
-
 from .activity import ActivityMixin
 
 
@@ -17,12 +14,6 @@ class Task(ActivityMixin):
     def __setup__(cls):
         super().__setup__()
         cls.summary.required = True
-        cls._buttons.update({
-                'do': {
-                    'invisible': Eval('state') != 'pending',
-                    'depends': ['state'],
-                    },
-                })
 
     def get_rec_name(self, name):
         return self.summary
@@ -30,8 +21,3 @@ class Task(ActivityMixin):
     @classmethod
     def search_rec_name(cls, name, clause):
         return [('summary', *clause[1:])]
-
-    @classmethod
-    @ModelView.button
-    def do(cls, tasks):
-        super().do(tasks)

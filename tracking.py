@@ -4,7 +4,7 @@
 
 from collections import defaultdict
 
-from sql import Literal, Null
+from sql import Null
 from sql.aggregate import Count
 from sql.functions import CharLength
 
@@ -51,8 +51,7 @@ class Tracking(
         'party.party', "Customer", required=True, ondelete='RESTRICT',
         states={
             'readonly': (
-                _states['readonly'] | Bool(Eval('calls', [0]))
-                | Bool(Eval('tasks', [0]))),
+                _states['readonly'] | Bool(Eval('activities', [0]))),
             },
         context={
             'company': Eval('company', -1),
@@ -143,17 +142,31 @@ class Tracking(
             'invisible': Eval('state') != 'closed',
             })
     comment = fields.Text("Comment")
+    activities = fields.One2Many(
+        'sale.activity', 'tracking', "Activities", readonly=True,
+        filter=[
+            ('role', '!=', 'attendee'),
+            ],
+        order=[('date', 'DESC'), ('id', 'DESC')])
     calls = fields.One2Many(
         'sale.call', 'tracking', "Calls", states=_states,
         domain=[
             ('company', '=', Eval('company', -1)),
             ],
+        context={
+            'operator': Eval('operator', None),
+            },
+        depends={'operator'},
         order=[('date', 'DESC'), ('id', 'DESC')])
     tasks = fields.One2Many(
         'sale.task', 'tracking', "Tasks", states=_states,
         domain=[
             ('company', '=', Eval('company', -1)),
             ],
+        context={
+            'operator': Eval('operator', None),
+            },
+        depends={'operator'},
         order=[('date', 'DESC'), ('id', 'DESC')])
     interest = fields.Selection(
         'get_interests', "Interest", readonly=True, sort=False,
@@ -167,10 +180,10 @@ class Tracking(
         fields.Integer("Calls Made"), 'get_calls_number')
     last_activity = fields.DateTime(
         "Last Activity", format='%H:%M', readonly=True,
-        help="When the last call or task was done.")
+        help="When the last activity was done.")
     next_activity = fields.DateTime(
         "Next Activity", format='%H:%M', readonly=True,
-        help="When the next call or task is planned.")
+        help="When the next activity is planned.")
     follow_up = fields.Function(
         fields.Text(
             "Follow-up",
@@ -398,20 +411,27 @@ class Tracking(
     @classmethod
     def get_follow_up(cls, trackings, name):
         pool = Pool()
-        Call = pool.get('sale.call')
-        Task = pool.get('sale.task')
+        Activity = pool.get('sale.activity')
+        activity = Activity.__table__()
+        cursor = Transaction().connection.cursor()
         last, next_ = {}, {}
-        for Activity in [Call, Task]:
-            for activity in Activity.search([
-                        ('tracking', 'in', [t.id for t in trackings]),
-                        ('state', 'in', ['pending', 'done']),
-                        ], order=[('date', 'ASC'), ('id', 'ASC')]):
-                id_ = activity.tracking.id
-                if activity.state == 'done':
-                    if id_ not in last or last[id_].date <= activity.date:
-                        last[id_] = activity
-                elif id_ not in next_ or activity.date < next_[id_].date:
-                    next_[id_] = activity
+        cursor.execute(*activity.select(
+                activity.tracking, activity.id, activity.state,
+                where=fields.SQL_OPERATORS['in'](
+                    activity.tracking, [t.id for t in trackings])
+                & (activity.role != 'attendee')
+                & activity.state.in_(['pending', 'done']),
+                order_by=[activity.date, activity.id]))
+        for tracking, id_, state in cursor:
+            if state == 'done':
+                last[tracking] = id_
+            else:
+                next_.setdefault(tracking, id_)
+        lines = Activity.browse([*last.values(), *next_.values()])
+        activities = dict(
+            zip(map(int, lines), Activity.get_activities(lines)))
+        last = {t: activities[i] for t, i in last.items()}
+        next_ = {t: activities[i] for t, i in next_.items()}
         return {
             t.id: '\n'.join(filter(None, [
                         t._overdue_text(next_.get(t.id)),
@@ -520,11 +540,23 @@ class Tracking(
             cls._warn_similar(trackings)
         elif mode == 'delete':
             for tracking in trackings:
-                if tracking.calls or tracking.tasks:
+                if tracking.activities:
                     raise AccessError(gettext(
                             'sale_opportunity_management'
                             '.msg_tracking_delete_history',
                             tracking=tracking.rec_name))
+
+    @classmethod
+    def on_modification(cls, mode, trackings, field_names=None):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        super().on_modification(mode, trackings, field_names=field_names)
+        if mode == 'write' and 'party' in field_names:
+            for tracking in trackings:
+                for Model in Activity.activity_models():
+                    Model.write(Model.search([
+                                ('tracking', '=', tracking.id),
+                                ]), {'party': tracking.party.id})
 
     @classmethod
     def _search_similar(cls, trackings):
@@ -590,13 +622,12 @@ class Tracking(
 
     @classmethod
     def update_activities(cls, trackings):
-        """Keep on the trackings a summary of their calls and tasks
+        """Keep on the trackings a summary of their activities
 
         It is the only place that writes the interest and the moments of the
         last and the next activity."""
         pool = Pool()
-        Call = pool.get('sale.call')
-        Task = pool.get('sale.task')
+        Activity = pool.get('sale.activity')
         cursor = Transaction().connection.cursor()
         to_write = []
         for sub_trackings in grouped_slice(list(trackings), 500):
@@ -605,17 +636,12 @@ class Tracking(
                 t.id: dict.fromkeys(
                     ['interest', 'last_activity', 'next_activity'])
                 for t in sub_trackings}
-            for Activity in [Call, Task]:
-                activity = Activity.__table__()
-                interest = (
-                    activity.interest if Activity == Call else Literal(None))
-                cursor.execute(*activity.select(
-                        activity.tracking, activity.state, activity.date,
-                        interest,
-                        where=fields.SQL_OPERATORS['in'](
-                            activity.tracking, list(summaries))
-                        & activity.state.in_(['pending', 'done']),
-                        order_by=[activity.date, activity.id]))
+            for Model in Activity.activity_models():
+                query = Model.tracking_query(list(summaries))
+                cursor.execute(*query.select(
+                        query.tracking, query.state, query.date,
+                        query.interest,
+                        order_by=[query.date, query.id]))
                 for tracking, state, date, interest in cursor:
                     summary = summaries[tracking]
                     if state == 'pending':
@@ -643,8 +669,9 @@ class Tracking(
     def copy(cls, trackings, default=None):
         default = default.copy() if default is not None else {}
         for name in [
-                'number', 'calls', 'tasks', 'opportunity', 'sale', 'interest',
-                'last_activity', 'next_activity', 'end_date', 'closed_by']:
+                'number', 'activities', 'calls', 'tasks', 'opportunity',
+                'sale', 'interest', 'last_activity', 'next_activity',
+                'end_date', 'closed_by']:
             default.setdefault(name, None)
         default.setdefault('start_date', cls.default_start_date())
         return super().copy(trackings, default=default)
@@ -675,14 +702,13 @@ class Tracking(
     def _cancel_pending(cls, trackings):
         "Cancel the pending activities if the user agrees"
         pool = Pool()
-        Call = pool.get('sale.call')
-        Task = pool.get('sale.task')
+        Activity = pool.get('sale.activity')
         Warning = pool.get('res.user.warning')
         pending = {
-            Activity: Activity.search([
+            Model: Model.search([
                     ('tracking', 'in', [t.id for t in trackings]),
                     ('state', '=', 'pending'),
-                    ]) for Activity in [Call, Task]}
+                    ]) for Model in Activity.activity_models()}
         activities = [a for p in pending.values() for a in p]
         if activities:
             key = Warning.format('tracking_close_pending', activities)
@@ -694,8 +720,8 @@ class Tracking(
                         tracking=activities[0].tracking.rec_name,
                         activity=activities[0].rec_name,
                         number=len(activities)))
-        for Activity, to_cancel in pending.items():
-            Activity.cancel(to_cancel)
+        for Model, to_cancel in pending.items():
+            Model.cancel(to_cancel)
 
     @classmethod
     @ModelView.button

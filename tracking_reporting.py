@@ -499,7 +499,7 @@ class Open(Wizard):
     _readonly = True
 
     start = StateTransition()
-    call = StateAction('sale_opportunity_management.act_reporting_call')
+    call = StateAction('sale_opportunity_management.act_call_open')
     tracking = StateAction('sale_opportunity_management.act_tracking_open')
 
     def transition_start(self):

@@ -424,7 +424,7 @@ class History:
             }.get(last, [30, 20, 32, 18])
         interest, = self.random.choices('0123', weights)
 
-        wizard = self.wizard(login, 'sale.call.record', [
+        wizard = self.wizard(login, 'sale.activity.record', [
                 self.model(login, 'sale.tracking')(tracking_id)])
         form = wizard.form
         form.interest = interest
@@ -464,10 +464,12 @@ class History:
 
     def do_task(self, moment, login, tracking_id):
         Task = self.model(login, 'sale.task')
-        Task.click(Task.find([
+        for task in Task.find([
                     ('tracking', '=', tracking_id),
                     ('state', '=', 'pending'),
-                    ]), 'do')
+                    ]):
+            wizard = self.wizard(login, 'sale.activity.record', [task])
+            wizard.execute('save')
 
     def create_opportunity(self, tracking_id, moment):
         "Create the opportunity of a tracking that was won"

@@ -225,6 +225,32 @@ class AccessTestCase(unittest.TestCase):
                             rights[owner], record, {'name': "Name"})
 
     @with_transaction()
+    def test_agenda(self):
+        "Test who sees what is planned without tracking"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Call = pool.get('sale.call')
+        company, employees, users, owners, unit = self.setup_records()
+        foreigner_company, _, foreigner = owners['foreign']
+        for assignee in [*employees.values(), foreigner]:
+            Call.create([{
+                        'company': assignee.company.id,
+                        'summary': assignee.rec_name,
+                        'planned_date': now() + dt.timedelta(days=1),
+                        'assignee': assignee.id,
+                        }])
+        for role, names in [
+                ('operator', {'operator'}),
+                ('manager', {'operator', 'manager', 'colleague'}),
+                ('administrator', set(employees)),
+                ]:
+            for Model in [Call, Activity]:
+                with self.subTest(role=role, model=Model.__name__), \
+                        self.as_user(users[role]):
+                    self.assertEqual(
+                        {a.summary for a in Model.search([])}, names)
+
+    @with_transaction()
     def test_relations(self):
         "Test what is reached through relations and searches"
         pool = Pool()
@@ -409,8 +435,11 @@ class AccessTestCase(unittest.TestCase):
                             role=role, owner=owner, caller=caller,
                             planned=planned), \
                         self.as_wizard(
-                            users[role], 'sale.call.record') as wizard:
+                            users[role], 'sale.activity.record') as wizard:
+                    wizard.start.kind = 'call'
+                    wizard.start.company = o_company
                     wizard.start.tracking = call.tracking
+                    wizard.start.party = call.party
                     wizard.start.call = call if planned else None
                     wizard.start.done_by = employees[caller]
                     wizard.start.done_date = dt.datetime(2026, 1, 1)

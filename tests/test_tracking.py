@@ -4,7 +4,6 @@
 
 import datetime as dt
 import unittest
-from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 from sql import Column
@@ -23,21 +22,10 @@ from trytond.modules.sale_opportunity_management.exceptions import (
     OperatorError, PendingActivityWarning, PlannedDateError,
     SimilarTrackingWarning)
 from trytond.modules.sale_opportunity_management.party import normalize_name
+from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool, isregisteredby
 from trytond.tests.test_tryton import activate_module, with_transaction
 from trytond.transaction import Transaction
-
-MODULE = 'trytond.modules.sale_opportunity_management'
-
-
-@contextmanager
-def freeze(*args):
-    "Stop the clock at the moment in UTC"
-    with ExitStack() as stack:
-        for name in ['activity', 'indicator']:
-            stack.enter_context(patch(
-                    f'{MODULE}.{name}.now', return_value=dt.datetime(*args)))
-        yield
 
 
 class TrackingTestCase(unittest.TestCase):
@@ -408,7 +396,9 @@ class TrackingTestCase(unittest.TestCase):
             def next_activity():
                 return Tracking(tracking.id).next_activity
             self.assertEqual(next_activity(), dt.datetime(2026, 1, 3))
-            Task.do([task])
+            Task.save_result([task], {
+                    'done_date': dt.datetime(2026, 1, 1),
+                    })
             self.assertEqual(next_activity(), dt.datetime(2026, 1, 4))
             Call.cancel([call])
             self.assertEqual(next_activity(), dt.datetime(2026, 1, 5))

@@ -2,12 +2,18 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import datetime as dt
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
+
 from proteus import Model
 from proteus.config import get_config
 
 from trytond.modules.company.tests.tools import create_company, get_company
 
-__all__ = ['create_team', 'get_user']
+__all__ = ['create_team', 'freeze', 'get_user']
+
+MODULE = 'trytond.modules.sale_opportunity_management'
 
 # Login and name of the employees, their group and their place in the channel
 _TEAM = [
@@ -72,3 +78,13 @@ def get_user(login, config=None):
     User = Model.get('res.user', config=config)
     user, = User.find([('login', '=', login)])
     return user
+
+
+@contextmanager
+def freeze(*args):
+    "Stop the clock at the moment in UTC"
+    with ExitStack() as stack:
+        for name in ['activity', 'indicator']:
+            stack.enter_context(patch(
+                    f'{MODULE}.{name}.now', return_value=dt.datetime(*args)))
+        yield

@@ -1,0 +1,328 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+
+from trytond.i18n import gettext
+from trytond.model import ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, Id
+from trytond.transaction import Transaction, check_access
+from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+from .activity import this_minute
+from .call import INTERESTS
+from .exceptions import AlreadyRecordedError, ClosedTrackingError
+from .party import RATINGS
+
+
+class Record(Wizard):
+    __name__ = 'sale.activity.record'
+
+    start = StateView(
+        'sale.activity.record.start',
+        'sale_opportunity_management.activity_record_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Save", 'save', 'tryton-ok', default=True),
+            ])
+    save = StateTransition()
+
+    def default_start(self, fields):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Call = pool.get('sale.call')
+        Tracking = pool.get('sale.tracking')
+        record = self.record
+        if self.model == Activity:
+            record, = Activity.get_activities([record])
+        values = {}
+        if self.model == Tracking:
+            tracking = record
+            record = tracking.next_call
+        else:
+            tracking = record.tracking
+        if not record or isinstance(record, Call):
+            values['kind'] = 'call'
+            values['call'] = record.id if record else None
+        else:
+            _, _, values['kind'] = record.__name__.rpartition('.')
+            values['activity'] = str(record)
+        if tracking:
+            party = tracking.party
+            values['tracking'] = tracking.id
+        else:
+            party = record.party
+        values['company'] = (tracking or record).company.id
+        if party:
+            values['party'] = party.id
+            values['rating'] = party.rating
+            values['rating_comment'] = party.rating_comment
+        return values
+
+    def transition_save(self):
+        # What the user may not do through the forms, not here either
+        with check_access():
+            self.start.save_result()
+        return 'end'
+
+
+class RecordStart(ModelView):
+    __name__ = 'sale.activity.record.start'
+
+    _without_next = Eval('close_tracking', False)
+    _next_states = {
+        'invisible': _without_next,
+        }
+
+    kind = fields.Selection([
+            ('call', "Call"),
+            ('task', "Task"),
+            ], "Kind", readonly=True)
+    company = fields.Many2One('company.company', "Company", readonly=True)
+    tracking = fields.Many2One('sale.tracking', "Tracking", readonly=True)
+    party = fields.Many2One(
+        'party.party', "Party", readonly=True,
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    phone = fields.Function(
+        fields.Char(
+            "Phone",
+            states={
+                'invisible': ~Eval('party'),
+                }),
+        'on_change_with_phone')
+    history = fields.Function(
+        fields.Text(
+            "Last Call",
+            states={
+                'invisible': ~Eval('history'),
+                }),
+        'on_change_with_history')
+    call = fields.Many2One(
+        'sale.call', "Planned Call",
+        domain=[
+            ('tracking', '=', Eval('tracking', None)),
+            ('state', '=', 'pending'),
+            ],
+        states={
+            'invisible': Eval('kind') != 'call',
+            'readonly': ~Eval('tracking'),
+            },
+        help="The planned call that this one fulfills.\n"
+        "Leave empty when the call was not planned.")
+    activity = fields.Reference(
+        "Planned Activity", selection='get_activity_models', readonly=True,
+        states={
+            'invisible': Eval('kind') == 'call',
+            })
+    done_date = fields.DateTime("Date", format='%H:%M', required=True)
+    done_by = fields.Many2One(
+        'company.employee', "Done By", required=True,
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        states={
+            'readonly': ~Id(
+                'sale_opportunity_management', 'group_tracking_admin')
+            .in_(Eval('context', {}).get('groups', [])),
+            })
+    duration = fields.TimeDelta(
+        "Duration",
+        domain=['OR',
+            ('duration', '=', None),
+            ('duration', '>=', dt.timedelta()),
+            ],
+        states={
+            'invisible': Eval('kind') == 'task',
+            })
+    interest = fields.Selection(
+        INTERESTS, "Interest", sort=False,
+        states={
+            'invisible': Eval('kind') != 'call',
+            'required': Eval('kind') == 'call',
+            })
+    description = fields.Text(
+        "Description",
+        states={
+            'required': Eval('close_tracking', False),
+            },
+        help="What was said or done.")
+    rating = fields.Selection(
+        RATINGS, "Rating", sort=False,
+        states={
+            'invisible': ~Eval('party'),
+            })
+    rating_comment = fields.Text(
+        "Comment",
+        states={
+            'invisible': ~Eval('party'),
+            })
+    next_kind = fields.Selection(
+        'get_next_kinds', "Kind",
+        states={
+            'invisible': _without_next,
+            'required': Bool(Eval('next_date')) & ~_without_next,
+            },
+        help="What comes next.")
+    next_date = fields.DateTime(
+        "Date", format='%H:%M', states=_next_states,
+        help="When it has to be done.\n"
+        "Leave empty to plan nothing.")
+    next_summary = fields.Char(
+        "Summary",
+        states={
+            'invisible': _without_next,
+            'required': (
+                Bool(Eval('next_date')) & (Eval('next_kind') != 'call')
+                & ~_without_next),
+            'readonly': ~Eval('next_date'),
+            },
+        help="What it is for.")
+    task_summary = fields.Char(
+        "Summary",
+        states={
+            'invisible': _without_next,
+            'required': Bool(Eval('task_date')) & ~_without_next,
+            },
+        help="What has to be done.\n"
+        "Leave empty to create no task.")
+    task_date = fields.DateTime(
+        "Date", format='%H:%M',
+        states={
+            'invisible': _without_next,
+            'required': Bool(Eval('task_summary')) & ~_without_next,
+            },
+        help="When the task has to be done.")
+    close_tracking = fields.Boolean(
+        "Conclude the Tracking",
+        states={
+            'invisible': ~Eval('tracking'),
+            },
+        help="Check to end the work on the customer with this result.")
+
+    del _without_next, _next_states
+
+    @classmethod
+    def default_done_date(cls):
+        return this_minute()
+
+    @classmethod
+    def default_done_by(cls):
+        return Transaction().context.get('employee')
+
+    @classmethod
+    def default_next_kind(cls):
+        return 'call'
+
+    @classmethod
+    def get_activity_models(cls):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Model = pool.get('ir.model')
+        return [(None, '')] + [
+            (Activity.__name__, Model.get_name(Activity.__name__))
+            for Activity in Activity.activity_models()]
+
+    @classmethod
+    def get_next_kinds(cls):
+        return cls.fields_get(['kind'])['kind']['selection']
+
+    @fields.depends('tracking', 'party')
+    def on_change_with_phone(self, name=None):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        return Call(
+            tracking=self.tracking, party=self.party).on_change_with_phone()
+
+    @fields.depends('tracking')
+    def on_change_with_history(self, name=None):
+        if self.tracking and (call := self.tracking.last_call):
+            return '\n'.join(filter(None, [
+                        f'{call._format_date(call.date)} '
+                        f'{call.done_by.rec_name}: {call.interest_string}',
+                        call.description]))
+
+    def save_result(self):
+        """Save the result and what follows from it
+
+        Everything goes through create and write: only they check the access.
+        """
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        self._save_activity()
+        self._save_typification()
+        if self.tracking and self.close_tracking:
+            Tracking.close([self.tracking])
+        else:
+            self._save_next()
+
+    def _save_activity(self):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        if self.tracking and self.tracking.state == 'closed':
+            raise ClosedTrackingError(gettext(
+                    'sale_opportunity_management.msg_tracking_closed',
+                    tracking=self.tracking.rec_name))
+        activity = self.call if self.kind == 'call' else self.activity
+        values = self._result_values()
+        if activity:
+            Model = activity.__class__
+            Model.lock([activity])
+            activity = Model(activity.id)
+            if activity.state != 'pending':
+                raise AlreadyRecordedError(gettext(
+                        'sale_opportunity_management.msg_activity_recorded',
+                        activity=activity.rec_name))
+            Model.save_result([activity], values)
+        else:
+            Call.create([{
+                        **values,
+                        'tracking': self.tracking.id,
+                        'state': 'done',
+                        }])
+
+    def _result_values(self):
+        values = {
+            'done_date': self.done_date,
+            'done_by': self.done_by.id,
+            'description': self.description,
+            }
+        if self.kind == 'call':
+            values['duration'] = self.duration
+            values['interest'] = self.interest
+        return values
+
+    def _save_typification(self):
+        party = self.party
+        if (party and (party.rating, party.rating_comment)
+                != (self.rating, self.rating_comment)):
+            party.__class__.write([party], {
+                    'rating': self.rating,
+                    'rating_comment': self.rating_comment,
+                    })
+
+    def _save_next(self):
+        pool = Pool()
+        if self.next_date:
+            Next = pool.get(f'sale.{self.next_kind}')
+            Next.create([self._next_values(
+                        self.next_date, self.next_summary)])
+        if self.task_summary:
+            Task = pool.get('sale.task')
+            Task.create([self._next_values(
+                        self.task_date, self.task_summary)])
+
+    def _next_values(self, date, summary):
+        tracking = self.tracking
+        operator = tracking.operator if tracking else None
+        return {
+            'company': self.company.id,
+            'tracking': tracking.id if tracking else None,
+            'party': self.party.id if self.party else None,
+            'planned_date': date,
+            'summary': summary,
+            'assignee': (operator or self.done_by).id,
+            }

@@ -1,0 +1,214 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+import unittest
+
+from trytond.model.exceptions import AccessError
+from trytond.modules.company.tests import (
+    create_company, create_employee, set_company)
+from trytond.modules.sale_opportunity_management.exceptions import (
+    ActivityPartyError, AlreadyRecordedError, PlannedDateError)
+from trytond.modules.sale_opportunity_management.tests.tools import freeze
+from trytond.pool import Pool
+from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.transaction import Transaction
+
+
+class ActivityTestCase(unittest.TestCase):
+    "Test what the activities have in common"
+
+    @classmethod
+    def setUpClass(cls):
+        activate_module('sale_opportunity_management')
+        super().setUpClass()
+
+    def create_company(self, timezone='America/Bogota'):
+        company = create_company()
+        company.timezone = timezone
+        company.save()
+        return company
+
+    def create_tracking(self, company, **values):
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        unit, = BusinessUnit.search([], limit=1)
+        party, = Party.create([{'name': "Customer"}])
+        tracking, = Tracking.create([{
+                    'company': company.id,
+                    'party': party.id,
+                    'business_unit': unit.id,
+                    **values,
+                    }])
+        return tracking
+
+    def create(self, model, **values):
+        record, = Pool().get(model).create([values])
+        return record
+
+    @with_transaction()
+    def test_lines(self):
+        "Test that the activities of all kinds are read together"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 1, 1):
+            tracking = self.create_tracking(company)
+            call = self.create(
+                'sale.call', tracking=tracking.id,
+                planned_date=dt.datetime(2026, 1, 2), summary="Call")
+            task = self.create(
+                'sale.task', tracking=tracking.id,
+                planned_date=dt.datetime(2026, 1, 3), summary="Task")
+            self.create(
+                'sale.call', planned_date=dt.datetime(2026, 1, 4),
+                summary="General")
+            lines = Activity.search([])
+            self.assertEqual(
+                [(a.kind, a.summary) for a in lines],
+                [('call', "General"), ('task', "Task"), ('call', "Call")])
+            self.assertEqual(len({a.id for a in lines}), 3)
+            self.assertEqual(
+                Activity.get_activities(list(tracking.activities)),
+                [task, call])
+            self.assertEqual(
+                [a.rec_name for a in lines],
+                ["General", "Customer: Task", "Customer: Call"])
+            self.assertEqual(
+                len(Activity.search([('rec_name', 'ilike', "Cust%")])), 2)
+            self.assertEqual(
+                len(Activity.search([
+                            ('business_unit', '=', tracking.business_unit),
+                            ])), 2)
+
+    @with_transaction()
+    def test_due(self):
+        "Test that days and weeks are those of the company"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        company = self.create_company('Europe/Madrid')
+        # The clocks change on Sunday, 29 March 2026: from UTC+1 to UTC+2
+        moments = {
+            dt.datetime(2026, 3, 26, 22, 0): 'overdue',
+            dt.datetime(2026, 3, 26, 22, 59): 'today',
+            dt.datetime(2026, 3, 26, 23, 0): 'week',
+            dt.datetime(2026, 3, 29, 21, 59): 'week',
+            dt.datetime(2026, 3, 29, 22, 0): 'later',
+            }
+        with set_company(company):
+            with freeze(2026, 3, 1):
+                for date in moments:
+                    self.create(
+                        'sale.call', summary="Call", planned_date=date)
+                done = self.create(
+                    'sale.task', summary="Done",
+                    planned_date=dt.datetime(2026, 3, 27))
+                done.__class__.save_result([done], {
+                        'done_date': dt.datetime(2026, 3, 1),
+                        })
+            # Thursday, half past eleven
+            with freeze(2026, 3, 26, 22, 30):
+                for line in Activity.search([]):
+                    with self.subTest(date=line.date):
+                        self.assertEqual(line.due, moments.get(line.date))
+                for due in ['overdue', 'today', 'week', 'later', None]:
+                    for operator, value in [
+                            ('=', due), ('in', [due]), ('!=', due),
+                            ('not in', [due])]:
+                        negate = operator in {'!=', 'not in'}
+                        with self.subTest(due=due, operator=operator):
+                            self.assertEqual(
+                                {a.date for a in Activity.search([
+                                            ('due', operator, value)])},
+                                {a.date for a in Activity.search([])
+                                    if (a.due == due) != negate})
+
+    @with_transaction()
+    def test_move(self):
+        "Test that moving a line moves the activity"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Call = pool.get('sale.call')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 1, 1):
+            tracking = self.create_tracking(company)
+            call = self.create(
+                'sale.call', tracking=tracking.id,
+                planned_date=dt.datetime(2026, 1, 2))
+            line, = tracking.activities
+            date = dt.datetime(2026, 1, 5, 10)
+            Activity.write([line], {'date': date})
+            self.assertEqual(Call(call.id).planned_date, date)
+            self.assertEqual(
+                tracking.__class__(tracking.id).next_activity, date)
+            with self.assertRaises(PlannedDateError):
+                Activity.write([line], {'date': dt.datetime(2025, 12, 31)})
+            with self.assertRaises(AccessError):
+                Activity.write([line], {'summary': "Other"})
+
+    @with_transaction()
+    def test_party(self):
+        "Test that the party is the one of the tracking"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 1, 1):
+            tracking = self.create_tracking(company)
+            other, = Party.create([{'name': "Other"}])
+            call = self.create(
+                'sale.call', party=other.id, summary="Call",
+                planned_date=dt.datetime(2026, 1, 2))
+            Call.write([call], {'tracking': tracking.id})
+            self.assertEqual(call.party, tracking.party)
+            with self.assertRaises(ActivityPartyError):
+                Call.write([call], {'party': other.id})
+            Tracking.write([tracking], {'party': other.id})
+            self.assertEqual(Call(call.id).party, other)
+
+    @with_transaction()
+    def test_record(self):
+        "Test recording the result of what has no tracking"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Record = pool.get('sale.activity.record', type='wizard')
+        Task = pool.get('sale.task')
+        company = self.create_company()
+        employee = create_employee(company)
+        with set_company(company), freeze(2026, 1, 2), \
+                Transaction().set_context(employee=employee.id):
+            task = self.create(
+                'sale.task', summary="Task", assignee=employee.id,
+                planned_date=dt.datetime(2026, 1, 3))
+
+            def record(**values):
+                session_id, _, _ = Record.create()
+                with Transaction().set_context(
+                        active_model='sale.task', active_id=task.id,
+                        active_ids=[task.id]):
+                    view = Record.execute(session_id, {}, 'start')['view']
+                    defaults = {
+                        name: value
+                        for name, value in view['defaults'].items()
+                        if not name.endswith('.')}
+                    Record.execute(session_id, {
+                            'start': {**defaults, **values},
+                            }, 'save')
+                Record.delete(session_id)
+            record(
+                description="Sent", next_kind='call', next_summary="Ask",
+                next_date=dt.datetime(2026, 1, 4))
+            task = Task(task.id)
+            self.assertEqual(task.state, 'done')
+            self.assertEqual(task.done_by, employee)
+            self.assertEqual(task.done_date, dt.datetime(2026, 1, 2))
+            call, = Call.search([])
+            self.assertEqual(call.summary, "Ask")
+            self.assertEqual(call.assignee, employee)
+            self.assertIsNone(call.tracking)
+            with self.assertRaises(AlreadyRecordedError):
+                record()
