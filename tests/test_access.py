@@ -138,13 +138,14 @@ class AccessTestCase(unittest.TestCase):
         Task = pool.get('sale.task')
         Tracking = pool.get('sale.tracking')
         party, = Party.create([{'name': f"Customer of {owner}"}])
-        tracking, empty = Tracking.create([{
-                    'company': company.id,
-                    'party': party.id,
-                    'business_unit': unit.id,
-                    'channel': channel.id if channel else None,
-                    'operator': operator.id if operator else None,
-                    }] * 2)
+        with Transaction().set_context(_skip_warnings=True):
+            tracking, empty = Tracking.create([{
+                        'company': company.id,
+                        'party': party.id,
+                        'business_unit': unit.id,
+                        'channel': channel.id if channel else None,
+                        'operator': operator.id if operator else None,
+                        }] * 2)
         tomorrow = now() + dt.timedelta(days=1)
         call, = Call.create([{
                     'tracking': tracking.id,
