@@ -16,7 +16,7 @@ from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
 from .activity import ActivityMixin
-from .campaign_queue import CampaignCallMixin
+from .campaign_attend import CampaignCallMixin
 from .exceptions import CallerError, DurationError
 
 INTERESTS = [

@@ -16,9 +16,11 @@ from trytond.model import (
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
+from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
 from .call import INTERESTS
+from .exceptions import AttendError, CampaignError
 
 
 class Typology(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
@@ -238,6 +240,7 @@ class Campaign(Workflow, ModelSQL, ModelView):
             ('paused', "Paused"),
             ('done', "Done"),
             ], "State", required=True, readonly=True, sort=False)
+    state_string = state.translated('state')
 
     del _states
 
@@ -247,6 +250,9 @@ class Campaign(Workflow, ModelSQL, ModelView):
     def __setup__(cls):
         super().__setup__()
         cls._order = [('start_date', 'DESC'), ('id', 'DESC')]
+        cls.__rpc__.update({
+                'next': RPC(readonly=False, instantiate=0),
+                })
         cls._transitions |= {
             ('draft', 'running'),
             ('running', 'paused'),
@@ -418,6 +424,73 @@ class Campaign(Workflow, ModelSQL, ModelView):
                         'sale_opportunity_management'
                         '.msg_campaign_supervise_denied',
                         campaign=campaign.rec_name))
+
+    @classmethod
+    def next(cls, campaign):
+        """Take for the user the customer of the campaign that comes next
+
+        Return a dictionary with the id of the tracking and the reason why it
+        comes.  The id is None when there is nobody to call now.
+        See take_next of sale.tracking for the order."""
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        tracking, reason = Tracking.take_next(campaign)
+        return {
+            'tracking': tracking.id if tracking else None,
+            'reason': reason,
+            }
+
+    def get_member(self):
+        "Return the employee of the user who works for the campaign"
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        User = pool.get('res.user')
+        with without_check_access():
+            campaign = self.__class__(self.id)
+            employee = Transaction().context.get('employee')
+            if employee not in User.get_employees():
+                raise AttendError(gettext(
+                        'sale_opportunity_management'
+                        '.msg_campaign_no_employee'))
+            employee = Employee(employee)
+            if (employee not in campaign.operators
+                    and (employee.company != campaign.company
+                        or not campaign.is_supervised)):
+                raise AttendError(gettext(
+                        'sale_opportunity_management'
+                        '.msg_campaign_not_operator',
+                        campaign=campaign.rec_name,
+                        employee=employee.rec_name))
+        return employee
+
+    def get_attendant(self):
+        "Return the employee of the user who calls for the campaign now"
+        pool = Pool()
+        Date = pool.get('ir.date')
+        Lang = pool.get('ir.lang')
+        employee = self.get_member()
+        with without_check_access():
+            campaign = self.__class__(self.id)
+            if campaign.state != 'running':
+                raise CampaignError(gettext(
+                        'sale_opportunity_management'
+                        '.msg_campaign_not_running',
+                        campaign=campaign.rec_name,
+                        state=campaign.state_string))
+            with Transaction().set_context(company=campaign.company.id):
+                today = Date.today()
+            if campaign.start_date > today:
+                raise CampaignError(gettext(
+                        'sale_opportunity_management'
+                        '.msg_campaign_not_started',
+                        campaign=campaign.rec_name,
+                        date=Lang.get().strftime(campaign.start_date)))
+            if campaign.end_date and campaign.end_date < today:
+                raise CampaignError(gettext(
+                        'sale_opportunity_management.msg_campaign_ended',
+                        campaign=campaign.rec_name,
+                        date=Lang.get().strftime(campaign.end_date)))
+        return employee
 
     @classmethod
     @ModelView.button

@@ -2,15 +2,20 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
-from sql import Null
+from sql import Literal, Null, Union
+from sql.conditionals import Coalesce
 
+from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, fields
 from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
 from trytond.pyson import Eval, Id
-from trytond.transaction import Transaction
+from trytond.rpc import RPC
+from trytond.transaction import Transaction, without_check_access
 
-from .activity import this_minute
+from .activity import now, this_minute, to_local
+from .exceptions import AttendError
 
 PRIORITIES = [
     ('1', "Low"),
@@ -20,7 +25,7 @@ PRIORITIES = [
     ]
 
 
-class CampaignTrackingMixin(ModelSQL):
+class QueueMixin(ModelSQL):
     "The place of a tracking in the queue of its campaign"
 
     _campaign_states = {
@@ -138,6 +143,9 @@ class CampaignTrackingMixin(ModelSQL):
                     (t.result, Index.Range()),
                     where=t.result != Null),
                 })
+        cls.__rpc__.update({
+                'take': RPC(readonly=False, instantiate=0, result=int),
+                })
 
     @classmethod
     def default_priority(cls):
@@ -217,6 +225,18 @@ class CampaignTrackingMixin(ModelSQL):
             'callback_date', 'reserved_for', 'taken_by', 'taken_date'}
 
     @classmethod
+    def copy(cls, trackings, default=None):
+        default = default.copy() if default is not None else {}
+        for name in [
+                'campaign', 'result', 'last_attempt', 'next_attempt',
+                'callback_date', 'reserved_for', 'taken_by', 'taken_date',
+                'draft']:
+            default.setdefault(name)
+        default.setdefault('attempts', 0)
+        default.setdefault('priority', cls.default_priority())
+        return super().copy(trackings, default=default)
+
+    @classmethod
     def share_reserved(cls, operators):
         """Share out what was reserved for the operators
 
@@ -239,53 +259,382 @@ class CampaignTrackingMixin(ModelSQL):
                 cache[cls.__name__].clear()
 
     @classmethod
-    def copy(cls, trackings, default=None):
-        default = default.copy() if default is not None else {}
-        for name in [
-                'campaign', 'result', 'last_attempt', 'next_attempt',
-                'callback_date', 'reserved_for', 'taken_by', 'taken_date',
-                'draft']:
-            default.setdefault(name)
-        default.setdefault('attempts', 0)
-        default.setdefault('priority', cls.default_priority())
-        return super().copy(trackings, default=default)
+    def take_next(cls, campaign):
+        """Take for the user the customer of the campaign that comes next
 
-
-class CampaignCallMixin(ModelSQL):
-    "What a call of a campaign ended with"
-
-    result = fields.Many2One(
-        'sale.campaign.result', "Result", ondelete='RESTRICT', readonly=True,
-        states={
-            'invisible': ~Eval('result'),
-            },
-        help="What the call of the campaign ended with.")
-    attend_duration = fields.TimeDelta(
-        "Time Attended", readonly=True,
-        states={
-            'invisible': ~Eval('attend_duration'),
-            },
-        help="How long the operator worked on the customer, "
-        "until the result was saved.")
+        First comes what the operator has already taken, then the call-backs
+        that the operator promised, those promised by who is away and at last
+        the others by priority and from when on they wait.
+        Return the tracking and the reason why it comes.  The tracking is None
+        when there is nobody to call now."""
+        employee = campaign.get_attendant()
+        with without_check_access():
+            moment = now()
+            if held := cls._get_held(campaign, employee):
+                return held, gettext(
+                    'sale_opportunity_management.msg_campaign_next_held',
+                    date=held._format_moment(held.taken_date))
+            cls.give_back_expired([campaign])
+            for tracking, is_away in cls._pick(campaign, employee, moment):
+                if not tracking._may_be_called():
+                    # It does not come again
+                    cls._write_queue([tracking], {'next_attempt': None})
+                    continue
+                promised_by = tracking.reserved_for if is_away else None
+                tracking._take(employee)
+                return tracking, tracking._reason(promised_by)
+            return None, cls._nobody(campaign, employee, moment)
 
     @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        t = cls.__table__()
-        cls._sql_indexes.add(
-            Index(
-                t,
-                (t.result, Index.Range()),
-                (t.tracking, Index.Equality()),
-                where=t.result != Null))
+    def take(cls, tracking):
+        "Take the tracking for the user"
+        employee = tracking._get_attendant()
+        with without_check_access():
+            tracking = tracking._hold(employee)
+            if not tracking._may_be_called():
+                raise AttendError(gettext(
+                        'sale_opportunity_management'
+                        '.msg_campaign_do_not_call',
+                        customer=tracking.party.rec_name))
+            tracking._take(employee)
+        return tracking
 
     @classmethod
-    def _facts(cls):
-        return super()._facts() | {'result', 'attend_duration'}
+    def _get_held(cls, campaign, employee):
+        trackings = cls.search([
+                ('campaign', '=', campaign.id),
+                ('taken_by', '=', employee.id),
+                ('taken_date', '>=', now() - campaign.release_delay),
+                ('state', '=', 'open'),
+                ], order=[('taken_date', 'ASC'), ('id', 'ASC')], limit=1)
+        for tracking in trackings:
+            return tracking
 
     @classmethod
-    def copy(cls, calls, default=None):
-        default = default.copy() if default is not None else {}
-        default.setdefault('result')
-        default.setdefault('attend_duration')
-        return super().copy(calls, default=default)
+    def _pick(cls, campaign, employee, moment):
+        """Yield in their order the trackings that nobody else has taken
+
+        Each is locked and given with whether who it is reserved for is away.
+        """
+        cursor = Transaction().connection.cursor()
+        tried, error = set(), None
+        for limit in [1, 20, 100, 1000]:
+            cursor.execute(
+                *cls._queue_query(campaign, employee, moment, limit))
+            for id_, is_away in cursor.fetchall():
+                if id_ in tried:
+                    continue
+                tried.add(id_)
+                try:
+                    locked = cls._lock_waiting(id_)
+                except backend.DatabaseOperationalError as e:
+                    # Somebody else was first
+                    error = e
+                else:
+                    if locked:
+                        yield cls(id_), bool(is_away)
+        if error:
+            # What was changed since the transaction began cannot be seen
+            raise error
+
+    @classmethod
+    def _queue_query(cls, campaign, employee, moment, limit):
+        """Return the query of the ids in the order of the queue
+
+        It looks only at the first ones of each part of the queue, that is
+        what an index gives in its order."""
+        parts = []
+        for rank, is_away, where in cls._queue_parts(campaign, employee):
+            table = cls.__table__()
+            part = table.select(
+                table.id, table.next_attempt,
+                where=(table.campaign == campaign.id)
+                & (table.state == 'open')
+                & (table.taken_by == Null)
+                & (table.next_attempt <= moment)
+                & where(table),
+                order_by=[table.next_attempt, table.id],
+                limit=limit)
+            parts.append(part.select(
+                    part.id.as_('id'),
+                    part.next_attempt.as_('next_attempt'),
+                    Literal(rank).as_('rank'),
+                    Literal(int(is_away)).as_('is_away')))
+        query = Union(*parts, all_=True)
+        return query.select(
+            query.id, query.is_away,
+            order_by=[query.rank, query.next_attempt, query.id])
+
+    @classmethod
+    def _queue_parts(cls, campaign, employee):
+        """Return the parts of the queue that the employee takes from
+
+        As a list of tuples of their rank, if they are of who is away and a
+        function that returns their condition on the table."""
+        present = cls._present_query(campaign)
+        parts = [
+            (0, False, lambda t:
+                (t.callback_date != Null)
+                & (t.reserved_for == employee.id)),
+            (1, True, lambda t:
+                (t.callback_date != Null)
+                & (Coalesce(t.reserved_for, -1) != employee.id)
+                & ~Coalesce(t.reserved_for, -1).in_(present)),
+            ]
+        for rank, (priority, _) in enumerate(reversed(PRIORITIES), 2):
+            parts.extend([
+                    (rank, False, lambda t, p=priority:
+                        (t.reserved_for == Null) & (t.priority == p)),
+                    (rank, False, lambda t, p=priority:
+                        (t.reserved_for == employee.id)
+                        & (t.callback_date == Null) & (t.priority == p)),
+                    ])
+        return parts
+
+    @classmethod
+    def _present_query(cls, campaign):
+        """Return the query of the employees who are not away
+
+        That are the operators of the campaign who, within the time after
+        which a customer is given back, used a session or took a customer.
+        """
+        pool = Pool()
+        CampaignOperator = pool.get('sale.campaign-company.employee')
+        Session = pool.get('ir.session')
+        UserEmployee = pool.get('res.user-company.employee')
+        operator = CampaignOperator.__table__()
+        session = Session.__table__()
+        table = cls.__table__()
+        user = UserEmployee.__table__()
+        since = now() - campaign.release_delay
+        return operator.select(
+            operator.employee,
+            where=(operator.campaign == campaign.id)
+            & (operator.employee.in_(user.join(
+                        session,
+                        condition=session.create_uid == user.user
+                        ).select(
+                        user.employee,
+                        where=Coalesce(
+                            session.write_date, session.create_date)
+                        >= since))
+                | operator.employee.in_(table.select(
+                        table.taken_by,
+                        where=(table.campaign == campaign.id)
+                        & (table.taken_by != Null)
+                        & (table.taken_date >= since)))))
+
+    @classmethod
+    def _lock_waiting(cls, id_):
+        "Lock the tracking without waiting and return if nobody has taken it"
+        table = cls.__table__()
+        return cls._lock(
+            table, (table.id == id_)
+            & (table.state == 'open')
+            & (table.taken_by == Null))
+
+    @classmethod
+    def _lock_taken(cls, id_):
+        "Lock the tracking without waiting and return if somebody has taken it"
+        table = cls.__table__()
+        return cls._lock(
+            table, (table.id == id_) & (table.taken_by != Null))
+
+    @classmethod
+    def _lock(cls, table, where):
+        transaction = Transaction()
+        database = transaction.database
+        cursor = transaction.connection.cursor()
+        if not database.has_select_for():
+            # To write makes the others wait
+            cursor.execute(*table.update([table.id], [table.id], where=where))
+            return cursor.rowcount > 0
+        # What another transaction changed meanwhile is an error that must not
+        # spoil this one
+        cursor.execute('SAVEPOINT campaign_queue')
+        try:
+            cursor.execute(*table.select(
+                    table.id, where=where,
+                    for_=database.get_select_for_skip_locked()('UPDATE')))
+            locked = cursor.fetchone() is not None
+        except backend.DatabaseOperationalError:
+            cursor.execute('ROLLBACK TO SAVEPOINT campaign_queue')
+            raise
+        cursor.execute('RELEASE SAVEPOINT campaign_queue')
+        return locked
+
+    def _may_be_called(self):
+        "Return if the customer may be called"
+        pool = Pool()
+        DoNotCall = pool.get('sale.do_not_call')
+        return not DoNotCall.blocked(self.company, [self.party])
+
+    def _take(self, employee):
+        values = {
+            'taken_by': employee.id,
+            'taken_date': now(),
+            }
+        if self.operator != employee:
+            values['operator'] = employee.id
+        self._write_queue([self], values)
+
+    @classmethod
+    def _write_queue(cls, *args):
+        "Write without computing the place in the queue nor telling anybody"
+        with without_check_access(), Transaction().set_context(
+                _campaign_queue=True, _notify_assigned=False):
+            cls.write(*args)
+
+    def _get_attendant(self):
+        "Return the employee of the user who attends the tracking"
+        with without_check_access():
+            campaign = self.__class__(self.id).campaign
+            if not campaign:
+                raise AttendError(gettext(
+                        'sale_opportunity_management.msg_campaign_none',
+                        tracking=self.__class__(self.id).rec_name))
+            return campaign.get_attendant()
+
+    def _hold(self, employee):
+        """Lock the tracking if the employee may work on it
+
+        Return it as it is now."""
+        cls = self.__class__
+        transaction = Transaction()
+        table = cls.__table__()
+        cursor = transaction.connection.cursor()
+        if transaction.database.has_select_for():
+            cls.lock([self])
+        else:
+            cursor.execute(*table.update(
+                    [table.id], [table.id], where=table.id == self.id))
+        cursor.execute(*table.select(
+                table.state, table.taken_by, table.reserved_for,
+                where=table.id == self.id))
+        state, taken_by, reserved_for = cursor.fetchone()
+        if state != 'open':
+            raise AttendError(gettext(
+                    'sale_opportunity_management.msg_campaign_closed',
+                    tracking=self.rec_name))
+        taken_by = taken_by or reserved_for
+        if taken_by not in {None, employee.id}:
+            raise AttendError(gettext(
+                    'sale_opportunity_management.msg_campaign_taken',
+                    tracking=self.rec_name,
+                    operator=employee.__class__(taken_by).rec_name))
+        return cls(self.id)
+
+    def _reason(self, promised_by=None):
+        "Return why the tracking comes"
+        if self.callback_date:
+            if promised_by:
+                return gettext(
+                    'sale_opportunity_management.msg_campaign_next_away',
+                    operator=promised_by.rec_name,
+                    date=self._format_moment(self.callback_date))
+            return gettext(
+                'sale_opportunity_management.msg_campaign_next_callback',
+                date=self._format_moment(self.callback_date))
+        elif self.last_attempt:
+            return gettext(
+                'sale_opportunity_management.msg_campaign_next_retry',
+                result=self.result.rec_name if self.result else '',
+                date=self._format_moment(self.last_attempt),
+                number=self.attempts + 1)
+        return gettext(
+            'sale_opportunity_management.msg_campaign_next_new',
+            priority=self.priority_string,
+            date=self._format_moment(self.next_attempt))
+
+    @classmethod
+    def _nobody(cls, campaign, employee, moment):
+        "Return why nobody comes"
+        trackings = cls.search([
+                ('campaign', '=', campaign.id),
+                ('state', '=', 'open'),
+                ('taken_by', '=', None),
+                ('reserved_for', 'in', [None, employee.id]),
+                ('next_attempt', '>', moment),
+                ], order=[('next_attempt', 'ASC')], limit=1)
+        for tracking in trackings:
+            return gettext(
+                'sale_opportunity_management.msg_campaign_next_later',
+                campaign=campaign.rec_name,
+                date=tracking._format_moment(tracking.next_attempt))
+        return gettext(
+            'sale_opportunity_management.msg_campaign_next_none',
+            campaign=campaign.rec_name)
+
+    def _format_moment(self, moment):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        return lang.strftime(
+            to_local(self.company, moment), f'{lang.date} %H:%M')
+
+    @classmethod
+    def give_back_expired(cls, campaigns=None):
+        "Give back what was not saved within the time of its campaign"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        cursor = Transaction().connection.cursor()
+        with without_check_access():
+            if campaigns is None:
+                table = cls.__table__()
+                cursor.execute(*table.select(
+                        table.campaign,
+                        where=table.taken_by != Null,
+                        group_by=table.campaign))
+                campaigns = Campaign.browse([id_ for id_, in cursor])
+            for campaign in campaigns:
+                table = cls.__table__()
+                cursor.execute(*table.select(
+                        table.id,
+                        where=(table.taken_by != Null)
+                        & (table.campaign == campaign.id)
+                        & (table.taken_date < now() - campaign.release_delay)))
+                cls.give_back([id_ for id_, in cursor])
+
+    @classmethod
+    def give_back(cls, ids, next_attempt=None):
+        """Give the taken trackings back to the queue of their campaign
+
+        Those that somebody else is changing are left.
+        next_attempt is the moment from which they come again."""
+        with without_check_access():
+            for id_ in ids:
+                try:
+                    locked = cls._lock_taken(id_)
+                except backend.DatabaseOperationalError:
+                    continue
+                if locked:
+                    cls(id_)._give_back(next_attempt)
+
+    def _give_back(self, next_attempt=None):
+        values = {
+            'taken_by': None,
+            'taken_date': None,
+            }
+        if next_attempt:
+            values['next_attempt'] = next_attempt
+        if self.reserved_for:
+            operator = self.reserved_for
+        elif not self.attempts:
+            # Nobody has worked on it
+            operator = None
+        else:
+            operator = self.operator
+        if operator != self.operator:
+            values['operator'] = operator.id if operator else None
+        self._write_queue([self], values)
+
+    @classmethod
+    def give_back_employees(cls, employees):
+        "Give back what the employees have taken"
+        table = cls.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.select(
+                table.id,
+                where=fields.SQL_OPERATORS['in'](
+                    table.taken_by, list(map(int, employees)))))
+        cls.give_back([id_ for id_, in cursor])

@@ -2,7 +2,11 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import datetime as dt
+
+import trytond.config as config
 from trytond.pool import Pool, PoolMeta
+from trytond.transaction import without_check_access
 
 # The models whose rules look at the employees and channels of the user
 RULE_MODELS = {
@@ -17,6 +21,50 @@ RULE_MODELS = {
     'sale.tracking.reporting.assignment',
     'sale.tracking.reporting.customer',
     }
+
+
+class Cron(metaclass=PoolMeta):
+    __name__ = 'ir.cron'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.method.selection.append(
+            ('sale.tracking|give_back_expired',
+                "Give Back Customers of Campaigns"))
+
+
+class Session(metaclass=PoolMeta):
+    __name__ = 'ir.session'
+
+    @classmethod
+    def on_delete(cls, sessions):
+        callbacks = super().on_delete(sessions)
+        users = {s.create_uid.id for s in sessions}
+        callbacks.append(lambda: cls._give_back_customers(users))
+        return callbacks
+
+    @classmethod
+    def _give_back_customers(cls, users):
+        "Give back what those who use no session any more had taken"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        UserEmployee = pool.get('res.user-company.employee')
+        with without_check_access():
+            # One left open in another browser does not count for ever
+            since = dt.datetime.now() - dt.timedelta(
+                seconds=config.getint('session', 'timeout'))
+            users = users - {
+                s.create_uid.id for s in cls.search([
+                        ('create_uid', 'in', list(users)),
+                        ], order=[])
+                if s.last_modified_at >= since}
+            employees = [
+                u.employee for u in UserEmployee.search([
+                        ('user', 'in', list(users)),
+                        ], order=[])]
+            if employees:
+                Tracking.give_back_employees(employees)
 
 
 class Rule(metaclass=PoolMeta):

@@ -22,7 +22,8 @@ from trytond.transaction import Transaction, without_check_access
 
 from .activity import days_since
 from .assign import AssignMixin
-from .campaign_queue import CampaignTrackingMixin
+from .campaign_attend import AttendMixin
+from .campaign_queue import QueueMixin
 from .exceptions import PendingActivityWarning, SimilarTrackingWarning
 from .indicator import IndicatorMixin
 from .party import _PHONE_TYPES, RATINGS
@@ -36,7 +37,7 @@ _is_administrator = Id(
 
 
 class Tracking(
-        AssignMixin, CampaignTrackingMixin, IndicatorMixin, Workflow,
+        AssignMixin, AttendMixin, QueueMixin, IndicatorMixin, Workflow,
         ModelSQL, ModelView, ChatMixin):
     __name__ = 'sale.tracking'
     _history = True
