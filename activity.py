@@ -389,7 +389,7 @@ class ActivityMixin(Workflow, _ActivityMixin):
         values = super().compute_fields(field_names=field_names)
         if (field_names is None
                 or {'planned_date', 'done_date'} & field_names):
-            date = self.done_date or self.planned_date
+            date = self.done_date or self.get_due_date(field_names)
             if getattr(self, 'date', None) != date:
                 values['date'] = date
         return values
@@ -407,7 +407,7 @@ class ActivityMixin(Workflow, _ActivityMixin):
         for activity in activities:
             if ((field_names is None or 'planned_date' in field_names)
                     and activity.state == 'pending'
-                    and activity.planned_date < minute):
+                    and activity.get_due_date(field_names) < minute):
                 raise PlannedDateError(gettext(
                         'sale_opportunity_management.msg_planned_date_past',
                         date=activity._format_date(activity.planned_date),
@@ -443,6 +443,12 @@ class ActivityMixin(Workflow, _ActivityMixin):
                         'sale_opportunity_management.msg_activity_party',
                         activity=activity.rec_name,
                         party=activity.tracking.party.rec_name))
+
+    def get_due_date(self, field_names=None):
+        """Return the moment after which the planned activity is overdue
+
+        field_names are the fields that are being written."""
+        return self.planned_date
 
     def _format_date(self, date):
         pool = Pool()
@@ -609,6 +615,7 @@ class Activity(UnionMixin, _ActivityMixin):
     kind = fields.Selection([
             ('call', "Call"),
             ('task', "Task"),
+            ('meeting', "Meeting"),
             ], "Kind", readonly=True)
     kind_string = kind.translated('kind')
     kind_icon = fields.Function(fields.Char("Kind Icon"), 'get_kind_icon')
@@ -660,11 +667,13 @@ class Activity(UnionMixin, _ActivityMixin):
     _calendar_colors = {
         'call': '#1b7a9c',
         'task': '#7a5ba8',
+        'meeting': '#3f7d3f',
         }
 
     @staticmethod
     def union_models():
-        return ['sale.call', 'sale.task']
+        return [
+            'sale.call', 'sale.task', 'sale.meeting', 'sale.meeting.attendee']
 
     @classmethod
     def table_query(cls):
@@ -823,6 +832,7 @@ class Open(Wizard):
     start = StateTransition()
     call = StateAction('sale_opportunity_management.act_call_open')
     task = StateAction('sale_opportunity_management.act_task_open')
+    meeting = StateAction('sale_opportunity_management.act_meeting_open')
 
     def transition_start(self):
         return self.record.kind
@@ -835,3 +845,4 @@ class Open(Wizard):
 
     do_call = _do_open
     do_task = _do_open
+    do_meeting = _do_open

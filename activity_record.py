@@ -78,6 +78,7 @@ class RecordStart(ModelView):
     kind = fields.Selection([
             ('call', "Call"),
             ('task', "Task"),
+            ('meeting', "Meeting"),
             ], "Kind", readonly=True)
     company = fields.Many2One('company.company', "Company", readonly=True)
     tracking = fields.Many2One('sale.tracking', "Tracking", readonly=True)
@@ -136,7 +137,7 @@ class RecordStart(ModelView):
             ('duration', '>=', dt.timedelta()),
             ],
         states={
-            'invisible': Eval('kind') == 'task',
+            'invisible': Eval('kind') != 'call',
             })
     interest = fields.Selection(
         INTERESTS, "Interest", sort=False,

@@ -24,6 +24,19 @@ _campaign_return_delay = fields.TimeDelta(
         ],
     help="How long a customer of new campaigns waits "
     "when the operator skipped it or left only a comment.")
+_meeting_reminder = fields.TimeDelta(
+    "Meeting Reminder",
+    domain=['OR',
+        ('meeting_reminder', '=', None),
+        ('meeting_reminder', '>=', dt.timedelta()),
+        ],
+    help="How long before their meetings the employees are reminded.\n"
+    "Leave empty for no reminder.")
+_meeting_reply_to = fields.Char(
+    "Meeting Reply Address",
+    help="The e-mail address to which the calendars of the attendees send "
+    "their answers.\n"
+    "Leave empty to use the one of the organiser.")
 
 
 class Configuration(metaclass=PoolMeta):
@@ -40,6 +53,8 @@ class Configuration(metaclass=PoolMeta):
                 ]))
     campaign_release_delay = fields.MultiValue(_campaign_release_delay)
     campaign_return_delay = fields.MultiValue(_campaign_return_delay)
+    meeting_reminder = fields.MultiValue(_meeting_reminder)
+    meeting_reply_to = fields.MultiValue(_meeting_reply_to)
 
     @classmethod
     def multivalue_model(cls, field):
@@ -48,6 +63,8 @@ class Configuration(metaclass=PoolMeta):
             return pool.get('sale.configuration.sequence')
         elif field in {'campaign_release_delay', 'campaign_return_delay'}:
             return pool.get('sale.configuration.campaign')
+        elif field in {'meeting_reminder', 'meeting_reply_to'}:
+            return pool.get('sale.configuration.meeting')
         return super().multivalue_model(field)
 
     @classmethod
@@ -64,6 +81,11 @@ class Configuration(metaclass=PoolMeta):
     def default_campaign_return_delay(cls, **pattern):
         return cls.multivalue_model(
             'campaign_return_delay').default_campaign_return_delay()
+
+    @classmethod
+    def default_meeting_reminder(cls, **pattern):
+        return cls.multivalue_model(
+            'meeting_reminder').default_meeting_reminder()
 
 
 class ConfigurationSequence(metaclass=PoolMeta):
@@ -101,6 +123,17 @@ class ConfigurationCampaign(ModelSQL, CompanyValueMixin):
     @classmethod
     def default_campaign_return_delay(cls):
         return dt.timedelta(minutes=30)
+
+
+class ConfigurationMeeting(ModelSQL, CompanyValueMixin):
+    __name__ = 'sale.configuration.meeting'
+
+    meeting_reminder = _meeting_reminder
+    meeting_reply_to = _meeting_reply_to
+
+    @classmethod
+    def default_meeting_reminder(cls):
+        return dt.timedelta(minutes=15)
 
 
 class BusinessUnit(

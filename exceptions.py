@@ -68,3 +68,19 @@ class RegisterError(UserError):
 
 class ContactImportError(UserError):
     pass
+
+
+class MeetingDateError(ValidationError):
+    pass
+
+
+class AttendeeError(ValidationError):
+    pass
+
+
+class InvitationError(UserError):
+    pass
+
+
+class AgendaFeedError(UserError):
+    pass

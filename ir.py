@@ -8,6 +8,10 @@ import trytond.config as config
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import without_check_access
 
+# Not from __init__: the scripts import the package before they load the
+# configuration, which the routes need
+from . import routes  # noqa: F401
+
 # The models whose rules look at the employees and channels of the user
 RULE_MODELS = {
     'sale.tracking',
@@ -15,6 +19,8 @@ RULE_MODELS = {
     'sale.campaign',
     'sale.task',
     'sale.activity',
+    'sale.meeting',
+    'sale.meeting.attendee',
     'sale.call.reporting.done',
     'sale.call.reporting.pending',
     'sale.call.reporting.potential',
@@ -29,9 +35,13 @@ class Cron(metaclass=PoolMeta):
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls.method.selection.append(
-            ('sale.tracking|give_back_expired',
-                "Give Back Customers of Campaigns"))
+        cls.method.selection.extend([
+                ('sale.tracking|give_back_expired',
+                    "Give Back Customers of Campaigns"),
+                ('sale.meeting|send_reminders', "Send Meeting Reminders"),
+                ('sale.meeting|send_missing_invitations',
+                    "Send Missing Meeting Invitations"),
+                ])
 
 
 class Session(metaclass=PoolMeta):

@@ -2,6 +2,7 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import json
 import re
 import unicodedata
 from difflib import SequenceMatcher
@@ -16,7 +17,8 @@ from trytond.modules.party.exceptions import EraseError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, Id
 from trytond.tools import escape_wildcard, grouped_slice, likify
-from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.transaction import (
+    Transaction, check_access, inactive_records, without_check_access)
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
@@ -352,6 +354,8 @@ class Replace(metaclass=PoolMeta):
             ('sale.tracking', 'party'),
             ('sale.call', 'party'),
             ('sale.task', 'party'),
+            ('sale.meeting', 'party'),
+            ('sale.meeting.attendee', 'party'),
             ]
 
     def transition_replace(self):
@@ -422,10 +426,14 @@ class Erase(metaclass=PoolMeta):
 
     def to_erase(self, party_id):
         pool = Pool()
+        Activity = pool.get('sale.activity')
+        Attendee = pool.get('sale.meeting.attendee')
         Call = pool.get('sale.call')
         Contact = pool.get('party.contact')
         ContactMechanism = pool.get('party.contact_mechanism')
         Identifier = pool.get('party.identifier')
+        Meeting = pool.get('sale.meeting')
+        Notification = pool.get('res.notification')
         Task = pool.get('sale.task')
         Tracking = pool.get('sale.tracking')
         Typification = pool.get('party.typification')
@@ -444,7 +452,36 @@ class Erase(metaclass=PoolMeta):
                 ['summary', 'description'], [None] * 2),
             (Task, [('party', '=', party_id)], True,
                 ['summary', 'description'], ['****', None]),
-            ]
+            (Meeting, [('party', '=', party_id)], True,
+                ['summary', 'description', 'agenda', 'place', 'link'],
+                ['****'] + [None] * 4),
+            (Attendee, ['OR',
+                    ('party', '=', party_id),
+                    ('employee.party', '=', party_id),
+                    ('email', 'in', self._get_emails(party_id)),
+                    ], False,
+                ['email'], [None]),
+            ] + [
+            (Notification, [
+                    ('model', '=', Model.__name__),
+                    ('records', 'in', [
+                            json.dumps([a.id]) for a in Model.search([
+                                    ('party', '=', party_id),
+                                    ])]),
+                    ], False,
+                ['label', 'description'], [None] * 2)
+            for Model in Activity.activity_models()]
+
+    @classmethod
+    def _get_emails(cls, party_id):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        with inactive_records():
+            return [
+                m.value.lower() for m in ContactMechanism.search([
+                        ('party', '=', party_id),
+                        ('type', '=', 'email'),
+                        ]) if m.value]
 
 
 class Register(Wizard):

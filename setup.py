@@ -36,7 +36,8 @@ major_version, minor_version = map(int, version.split('.')[:2])
 depends = set(info['depends']) | {
     'company', 'country', 'party', 'sale', 'sale_opportunity'}
 requires = [
-    get_require_version('trytond'),
+    get_require_version('trytond[html2text]'),
+    'icalendar >= 6.1, < 8',
     'python-sql >= 1.8',
     'python-dateutil',
     'python-stdnum >= 2.2',
@@ -50,7 +51,7 @@ for depend in sorted(depends):
 
 import_require = [get_require_version('proteus'), 'tqdm', 'openpyxl']
 tests_require = import_require + [
-    'playwright', 'psycopg[binary] >= 3.2', 'psycopg-pool']
+    'aiosmtpd', 'playwright', 'psycopg[binary] >= 3.2', 'psycopg-pool']
 for depend in info['extras_depend']:
     tests_require.append(get_require_version('trytond_%s' % depend))
 
@@ -69,7 +70,7 @@ setup(name='trytondo-sale-opportunity-management',
         ),
     package_data={
         'trytond.modules.%s' % MODULE: [
-            'tryton.cfg', '*.xml', '*.fodt', '*.csv', '*.xlsx',
+            'tryton.cfg', '*.xml', '*.fodt', '*.html', '*.csv', '*.xlsx',
             'view/*.xml', 'locale/*.po', 'icons/*.svg',
             'tests/*.rst', 'tests/*.json', 'tests/*.csv', 'tests/*.xlsx'],
         },

@@ -169,6 +169,12 @@ class Tracking(
             },
         depends={'operator'},
         order=[('date', 'DESC'), ('id', 'DESC')])
+    meetings = fields.One2Many(
+        'sale.meeting', 'tracking', "Meetings", states=_states,
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        order=[('date', 'DESC'), ('id', 'DESC')])
     interest = fields.Selection(
         'get_interests', "Interest", readonly=True, sort=False,
         help="The interest of the last answered call.")
@@ -670,9 +676,9 @@ class Tracking(
     def copy(cls, trackings, default=None):
         default = default.copy() if default is not None else {}
         for name in [
-                'number', 'activities', 'calls', 'tasks', 'opportunity',
-                'sale', 'interest', 'last_activity', 'next_activity',
-                'end_date', 'closed_by']:
+                'number', 'activities', 'calls', 'tasks', 'meetings',
+                'opportunity', 'sale', 'interest', 'last_activity',
+                'next_activity', 'end_date', 'closed_by']:
             default.setdefault(name, None)
         default.setdefault('start_date', cls.default_start_date())
         return super().copy(trackings, default=default)

@@ -134,6 +134,7 @@ class AccessTestCase(unittest.TestCase):
     def create_records(self, owner, company, channel, operator, unit):
         pool = Pool()
         Call = pool.get('sale.call')
+        Meeting = pool.get('sale.meeting')
         Party = pool.get('party.party')
         Task = pool.get('sale.task')
         Tracking = pool.get('sale.tracking')
@@ -156,10 +157,17 @@ class AccessTestCase(unittest.TestCase):
                     'planned_date': tomorrow,
                     'summary': "Task",
                     }])
+        meeting, = Meeting.create([{
+                    'tracking': tracking.id,
+                    'planned_date': tomorrow,
+                    'summary': "Meeting",
+                    'assignee': (operator or create_employee(company)).id,
+                    }])
         return {
             'sale.tracking': (empty, {'comment': "Comment"}),
             'sale.call': (call, {'summary': "Summary"}),
             'sale.task': (task, {'summary': "Summary"}),
+            'sale.meeting': (meeting, {'summary': "Summary"}),
             }
 
     @contextmanager
@@ -250,6 +258,70 @@ class AccessTestCase(unittest.TestCase):
                         self.as_user(users[role]):
                     self.assertEqual(
                         {a.summary for a in Model.search([])}, names)
+
+    @with_transaction()
+    def test_meeting(self):
+        "Test what the attendees of a meeting may do with it"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Meeting = pool.get('sale.meeting')
+        company, employees, users, owners, unit = self.setup_records()
+        for role, organiser, attends, allowed in [
+                ('operator', 'operator', False, WORK),
+                ('operator', 'colleague', True, {READ}),
+                ('operator', 'colleague', False, set()),
+                ('operator', 'outside', True, {READ}),
+                ('manager', 'manager', False, WORK),
+                ('manager', 'colleague', False, WORK),
+                ('manager', 'outside', True, {READ}),
+                ('manager', 'outside', False, set()),
+                ('administrator', 'outside', False, ALL),
+                ('nobody', 'nobody', False, set()),
+                ('nobody', 'outside', True, set()),
+                ]:
+            attendees = [{'email': 'customer@example.com'}]
+            if attends:
+                attendees.append({'employee': employees[role].id})
+            meeting, = Meeting.create([{
+                        'company': company.id,
+                        'summary': "Meeting",
+                        'planned_date': now() + dt.timedelta(days=1),
+                        'assignee': employees[organiser].id,
+                        'attendees': [('create', attendees)],
+                        }])
+            attendee, *_ = meeting.attendees
+            with self.subTest(
+                    role=role, organiser=organiser, attends=attends), \
+                    self.as_user(users[role]):
+                if WRITE in allowed:
+                    Attendee.create([{
+                                'meeting': meeting.id,
+                                'email': 'other@example.com',
+                                }])
+                    Attendee.delete([Attendee(attendee.id)])
+                else:
+                    with self.assertRaises(AccessError):
+                        Attendee.create([{
+                                    'meeting': meeting.id,
+                                    'email': 'other@example.com',
+                                    }])
+                    with self.assertRaises(AccessError):
+                        Attendee.delete([Attendee(attendee.id)])
+                if READ in allowed:
+                    Attendee.read([a.id for a in meeting.attendees], ['email'])
+                    # Who knew the secret could answer for the attendee
+                    with self.assertRaises(AccessError):
+                        Attendee.read(
+                            [a.id for a in meeting.attendees], ['token'])
+                if allowed == {READ}:
+                    for button in ['invite', 'cancel']:
+                        with self.assertRaises(AccessError):
+                            getattr(Meeting, button)([Meeting(meeting.id)])
+                    Meeting.accept([Meeting(meeting.id)])
+                    self.assertEqual(
+                        Meeting(meeting.id).my_answer, 'accepted')
+                self.assertOperations(
+                    allowed, meeting, {'summary': "Summary"})
 
     @with_transaction()
     def test_relations(self):

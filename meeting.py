@@ -1,0 +1,653 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+
+from sql import Literal, Null
+from sql.aggregate import Count, Sum
+from sql.conditionals import Case
+
+from trytond.i18n import gettext
+from trytond.model import Index, ModelView, fields
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
+from trytond.transaction import Transaction, check_access, without_check_access
+
+from .activity import ActivityMixin, this_minute, to_local, to_utc
+from .exceptions import MeetingDateError
+from .meeting_attendee import ANSWERS
+from .meeting_invitation import InvitationMixin
+from .reminder import ReminderMixin
+
+
+class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
+    __name__ = 'sale.meeting'
+    _history = True
+    _rec_name = 'summary'
+    _reminder_icon = 'tryton-sale-meeting'
+
+    _states = {
+        'readonly': Eval('state') != 'pending',
+        }
+
+    whole_day = fields.Boolean(
+        "Whole Day", states=_states,
+        help="Check if the meeting takes whole days of the company.")
+    duration = fields.TimeDelta(
+        "Duration",
+        states={
+            'readonly': _states['readonly'],
+            'invisible': Eval('whole_day', False),
+            })
+    end_date = fields.DateTime(
+        "End", format='%H:%M', required=True, states=_states)
+    first_day = fields.Function(
+        fields.Date(
+            "First Day",
+            states={
+                'readonly': _states['readonly'],
+                'invisible': ~Eval('whole_day', False),
+                'required': Eval('whole_day', False),
+                }),
+        'on_change_with_first_day', setter='set_day')
+    last_day = fields.Function(
+        fields.Date(
+            "Last Day",
+            states={
+                'readonly': _states['readonly'],
+                'invisible': ~Eval('whole_day', False),
+                'required': Eval('whole_day', False),
+                }),
+        'on_change_with_last_day', setter='set_day')
+    place = fields.Char(
+        "Place", states=_states,
+        help="Where to meet.")
+    link = fields.Char(
+        "Link", states=_states,
+        help="The address to meet on line.")
+    agenda = fields.Text(
+        "Agenda", states=_states,
+        help="What the attendees read in the invitation.")
+    attendees = fields.One2Many(
+        'sale.meeting.attendee', 'meeting', "Attendees", states=_states,
+        help="Who takes part besides the organiser.")
+    attendees_number = fields.Function(
+        fields.Integer("Number of Attendees"), 'get_answers')
+    attendees_accepted = fields.Function(
+        fields.Integer("Attendees Accepted"), 'get_answers')
+    my_answer = fields.Function(
+        fields.Selection(
+            [(None, "")] + ANSWERS, "My Answer", sort=False,
+            help="The answer of the current employee."),
+        'get_my_answer', searcher='search_my_answer')
+    when = fields.Function(
+        fields.Selection([
+                (None, ""),
+                ('past', "Past"),
+                ('today', "Today"),
+                ('week', "This Week"),
+                ('later', "Later"),
+                ], "When", sort=False,
+            help="When the meeting is, on the calendar of the company."),
+        'get_when', searcher='search_when')
+    calendar_color = fields.Function(
+        fields.Char("Color"), 'get_calendar_color')
+
+    del _states
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.summary.required = True
+        cls.assignee.string = "Organiser"
+        cls.assignee.required = True
+        cls.assignee.help = "The employee who invites to the meeting."
+        cls.description.string = "Minutes"
+        cls.description.states = {
+            'readonly': Eval('state') == 'cancelled',
+            }
+        cls.planned_date.string = "Start"
+        cls.planned_date.required = True
+        cls.planned_date.help = "When the meeting begins."
+        cls.planned_date.states = {
+            **cls.planned_date.states,
+            'invisible': Eval('whole_day', False),
+            }
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(
+                    t,
+                    (t.end_date, Index.Range()),
+                    where=t.state == 'pending'),
+                })
+        cls._buttons.update({
+                **{name: {
+                        'invisible': (
+                            (Eval('state') != 'pending')
+                            | ~Eval('my_answer')
+                            | (Eval('my_answer') == answer)),
+                        'depends': ['state', 'my_answer'],
+                        }
+                    for name, answer in [
+                        ('accept', 'accepted'),
+                        ('accept_tentatively', 'tentative'),
+                        ('decline', 'declined'),
+                        ]},
+                })
+
+    @classmethod
+    def default_duration(cls):
+        return dt.timedelta(hours=1)
+
+    @classmethod
+    def default_reminder(cls):
+        pool = Pool()
+        Configuration = pool.get('sale.configuration')
+        return Configuration(1).get_multivalue('meeting_reminder')
+
+    @classmethod
+    def default_whole_day(cls):
+        return False
+
+    @fields.depends('planned_date', 'duration', 'end_date')
+    def on_change_planned_date(self):
+        # The length stays the same
+        if self.planned_date and self.duration is not None:
+            self.end_date = self.planned_date + self.duration
+
+    @fields.depends(methods=['on_change_planned_date'])
+    def on_change_duration(self):
+        self.on_change_planned_date()
+
+    @fields.depends(
+        'whole_day', 'company', 'planned_date', 'first_day', 'last_day',
+        'end_date', 'duration')
+    def on_change_whole_day(self):
+        if self.whole_day:
+            date = self.planned_date or this_minute()
+            self.first_day = to_local(self.company, date).date()
+            self.last_day = self.first_day
+            self._set_days()
+        else:
+            # A whole day becomes an appointment in its morning
+            self.duration = self.default_duration()
+            self.planned_date = max(
+                to_utc(self.company, dt.datetime.combine(
+                        self.first_day, dt.time(9)))
+                if self.first_day else this_minute(),
+                this_minute())
+            self.end_date = self.planned_date + self.duration
+
+    @fields.depends(
+        'company', 'first_day', 'last_day', 'planned_date', 'end_date',
+        'duration')
+    def _set_days(self):
+        if self.first_day and self.last_day:
+            self.planned_date = self._midnight(self.company, self.first_day)
+            self.end_date = self._midnight(
+                self.company, self.last_day + dt.timedelta(days=1))
+            self.duration = self.end_date - self.planned_date
+
+    @fields.depends('first_day', 'last_day', methods=['_set_days'])
+    def on_change_first_day(self):
+        if (self.first_day
+                and (not self.last_day or self.last_day < self.first_day)):
+            self.last_day = self.first_day
+        self._set_days()
+
+    @fields.depends(methods=['_set_days'])
+    def on_change_last_day(self):
+        self._set_days()
+
+    @fields.depends('whole_day', 'company', 'planned_date')
+    def on_change_with_first_day(self, name=None):
+        if self.whole_day and self.planned_date:
+            return to_local(self.company, self.planned_date).date()
+
+    @fields.depends('whole_day', 'company', 'end_date')
+    def on_change_with_last_day(self, name=None):
+        if self.whole_day and self.end_date:
+            # The meeting ends where the last day does
+            return to_local(
+                self.company, self.end_date - dt.timedelta(minutes=1)).date()
+
+    @classmethod
+    def set_day(cls, meetings, name, value):
+        to_write = []
+        for meeting in meetings:
+            if (not meeting.whole_day or not value
+                    or getattr(meeting, name) == value):
+                continue
+            if name == 'first_day':
+                values = {
+                    'planned_date': cls._midnight(meeting.company, value),
+                    'end_date': meeting.end_date,
+                    }
+            else:
+                values = {
+                    'end_date': cls._midnight(
+                        meeting.company, value + dt.timedelta(days=1)),
+                    }
+            to_write.extend([[meeting], values])
+        if to_write:
+            cls.write(*to_write)
+
+    @classmethod
+    def _midnight(cls, company, day):
+        "Return the moment when the day of the company begins"
+        return to_utc(company, dt.datetime.combine(day, dt.time()))
+
+    @fields.depends(
+        'id', 'state', 'company', 'planned_date', 'end_date', 'whole_day',
+        'assignee', 'attendees', methods=['_busy'])
+    def on_change_notify(self):
+        notifications = super().on_change_notify()
+        if self.state == 'pending':
+            for text in self._busy():
+                notifications.append(('warning', text))
+            if missing := [
+                    a.rec_name for a in self.attendees or []
+                    if a.person and not getattr(a, 'email', None)]:
+                notifications.append(('warning', gettext(
+                            'sale_opportunity_management'
+                            '.msg_meeting_attendee_no_email',
+                            attendees=', '.join(missing))))
+        return notifications
+
+    @fields.depends(
+        'id', 'company', 'planned_date', 'end_date', 'whole_day', 'assignee',
+        'attendees')
+    def _busy(self):
+        "Return the texts about the employees who have another meeting"
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        Lang = pool.get('ir.lang')
+        if (self.whole_day or not self.company
+                or not self.planned_date or not self.end_date):
+            return []
+        employees = {
+            a.employee for a in self.attendees or []
+            if getattr(a, 'employee', None)}
+        if self.assignee:
+            employees.add(self.assignee)
+        if not employees:
+            return []
+        lang = Lang.get()
+        conflicts = self._search_conflicts(
+            [e.id for e in employees], self.planned_date, self.end_date,
+            self.id)
+        # What the other meeting is about is for those who may read it
+        with check_access():
+            readable = {
+                m.id: m.summary for m in self.__class__.search([
+                        ('id', 'in', [c[0] for c in conflicts]),
+                        ])}
+        texts = []
+        for meeting, employee, start, end in conflicts:
+            start, end = (
+                to_local(self.company, start), to_local(self.company, end))
+            values = {
+                'employee': Employee(employee).rec_name,
+                'start': lang.strftime(start, f'{lang.date} %H:%M'),
+                'end': lang.strftime(
+                    end, '%H:%M' if start.date() == end.date()
+                    else f'{lang.date} %H:%M'),
+                }
+            if summary := readable.get(meeting):
+                texts.append(gettext(
+                        'sale_opportunity_management.msg_meeting_busy_with',
+                        meeting=summary, **values))
+            else:
+                texts.append(gettext(
+                        'sale_opportunity_management.msg_meeting_busy',
+                        **values))
+        return texts
+
+    @classmethod
+    def _search_conflicts(cls, employees, start, end, meeting=None):
+        """Return the other meetings of the employees in the period
+
+        A list of id, employee, start and end."""
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        table = cls.__table__()
+        attendee = Attendee.__table__()
+        cursor = Transaction().connection.cursor()
+        of_attendee = (
+            attendee.employee.in_(employees)
+            & (attendee.answer != 'declined'))
+        where = (
+            (table.state == 'pending')
+            & (table.whole_day != Literal(True))
+            & (table.planned_date < end)
+            & (table.end_date > start)
+            & (table.assignee.in_(employees) | of_attendee))
+        if meeting is not None and meeting >= 0:
+            where &= table.id != meeting
+        cursor.execute(*table
+            .join(attendee, 'LEFT',
+                condition=attendee.meeting == table.id)
+            .select(
+                table.id, table.assignee,
+                Case((of_attendee, attendee.employee), else_=Null),
+                table.planned_date, table.end_date,
+                where=where))
+        conflicts = set()
+        for id_, organiser, employee, start, end in cursor:
+            start, end = map(cls._sql_datetime, [start, end])
+            for busy in [organiser, employee]:
+                if busy in employees:
+                    conflicts.add((id_, busy, start, end))
+        return sorted(conflicts, key=lambda c: (c[2], c[1], c[0]))
+
+    @staticmethod
+    def _sql_datetime(value):
+        # SQLite loses the type of what is joined
+        if isinstance(value, str):
+            value = dt.datetime.fromisoformat(value)
+        return value
+
+    @classmethod
+    def get_answers(cls, meetings, names):
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        attendee = Attendee.__table__()
+        cursor = Transaction().connection.cursor()
+        numbers = {n: {m.id: 0 for m in meetings} for n in names}
+        cursor.execute(*attendee.select(
+                attendee.meeting, Count(Literal(1)),
+                Sum(Case((attendee.answer == 'accepted', 1), else_=0)),
+                where=fields.SQL_OPERATORS['in'](
+                    attendee.meeting, [m.id for m in meetings]),
+                group_by=attendee.meeting))
+        for meeting, number, accepted in cursor:
+            values = {
+                'attendees_number': number,
+                'attendees_accepted': accepted,
+                }
+            for name in names:
+                numbers[name][meeting] = values[name]
+        return numbers
+
+    @classmethod
+    def get_my_answer(cls, meetings, name):
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        answers = dict.fromkeys(map(int, meetings))
+        with without_check_access():
+            answers.update(
+                (a.meeting.id, a.answer) for a in Attendee.search([
+                        ('meeting', 'in', list(answers)),
+                        ('employee', '=',
+                            Transaction().context.get('employee', -1)),
+                        ]))
+        return answers
+
+    @classmethod
+    def search_my_answer(cls, name, clause):
+        _, operator, value = clause
+        domain = [
+            ('employee', '=', Transaction().context.get('employee', -1))]
+        if value is None and operator in {'=', '!='}:
+            # Without answer field one does not attend
+            bool_op = 'not where' if operator == '=' else 'where'
+            return [('attendees', bool_op, domain)]
+        return [('attendees', 'where', [
+                    *domain, ('answer', operator, value)])]
+
+    @classmethod
+    def _when_limits(cls):
+        "Return the moments when today, tomorrow and the next week begin"
+        pool = Pool()
+        Company = pool.get('company.company')
+        company = Transaction().context.get('company')
+        company = Company(company) if company is not None else None
+        today = to_local(company, this_minute()).date()
+        return [
+            cls._midnight(company, today + dt.timedelta(days=d))
+            for d in [0, 1, 7 - today.weekday()]]
+
+    @classmethod
+    def get_when(cls, meetings, name):
+        today, tomorrow, next_week = cls._when_limits()
+
+        def when(meeting):
+            if meeting.end_date <= today:
+                return 'past'
+            elif meeting.planned_date < tomorrow:
+                return 'today'
+            elif meeting.planned_date < next_week:
+                return 'week'
+            return 'later'
+        return {m.id: when(m) for m in meetings}
+
+    @classmethod
+    def search_when(cls, name, clause):
+        _, operator, value = clause
+        today, tomorrow, next_week = cls._when_limits()
+        domains = {
+            'past': [('end_date', '<=', today)],
+            'today': [
+                ('end_date', '>', today),
+                ('planned_date', '<', tomorrow),
+                ],
+            'week': [
+                ('planned_date', '>=', tomorrow),
+                ('planned_date', '<', next_week),
+                ],
+            'later': [
+                ('planned_date', '>=', tomorrow),
+                ('planned_date', '>=', next_week),
+                ],
+            }
+        values = set(value) if isinstance(value, (list, tuple)) else {value}
+        negative = operator in {'!=', 'not in'}
+        domains = [d for n, d in domains.items() if (n in values) != negative]
+        return ['OR', *domains] if domains else [('id', '=', None)]
+
+    @classmethod
+    def get_calendar_color(cls, meetings, name):
+        def color(meeting):
+            if meeting.state == 'cancelled' or meeting.my_answer == 'declined':
+                return '#9a9a9a'
+            elif meeting.state == 'done':
+                return '#5a7d5a'
+            elif meeting.my_answer == 'needs_action':
+                return '#c26a00'
+            return '#1b6a9c'
+        return {m.id: color(m) for m in meetings}
+
+    def get_rec_name(self, name):
+        return self.summary
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('summary', *clause[1:])]
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree/field[@name="my_answer"]', 'visual',
+                If(Eval('my_answer') == 'needs_action', 'warning', '')),
+            ]
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if values.get('end_date'):
+            values['end_date'] = values['end_date'].replace(
+                second=0, microsecond=0)
+        if mode == 'create' and values.get('planned_date'):
+            if values.get('duration') is None:
+                values['duration'] = cls.default_duration()
+            if not values.get('end_date'):
+                values['end_date'] = (
+                    values['planned_date'] + values['duration'])
+        return values
+
+    def compute_fields(self, field_names=None):
+        values = super().compute_fields(field_names=field_names)
+        if (field_names is None
+                or field_names & {
+                    'planned_date', 'end_date', 'duration', 'whole_day'}):
+            start, end = self._compute_period(field_names)
+            for name, value in [
+                    ('planned_date', start),
+                    ('end_date', end),
+                    ('duration', end - start),
+                    ]:
+                if getattr(self, name, None) != value:
+                    values[name] = value
+            date = self.done_date or self.get_due_date(field_names)
+            if self.date != date:
+                values['date'] = date
+        return values
+
+    def _compute_period(self, field_names=None):
+        "Return start and end"
+        start, end = self.planned_date, self.end_date
+        length = self.duration
+        # The end follows, but where it is what is changed
+        follows = (
+            field_names is not None
+            and 'end_date' not in field_names
+            and length is not None)
+        if self.whole_day:
+            first = to_local(self.company, start).date()
+            if follows:
+                # Some days have 23 or 25 hours
+                days = max(round(length / dt.timedelta(days=1)), 1)
+                last = first + dt.timedelta(days=days - 1)
+            else:
+                last = to_local(
+                    self.company,
+                    max(end - dt.timedelta(minutes=1), start)).date()
+            start = self._midnight(self.company, first)
+            end = self._midnight(
+                self.company, last + dt.timedelta(days=1))
+        elif follows:
+            end = start + length
+        return start, end
+
+    def get_due_date(self, field_names=None):
+        start, end = self._compute_period(field_names)
+        # A whole day is not overdue before it is over
+        return end - dt.timedelta(minutes=1) if self.whole_day else start
+
+    @classmethod
+    def validate_fields(cls, meetings, field_names):
+        super().validate_fields(meetings, field_names)
+        cls.check_end(meetings, field_names)
+
+    @classmethod
+    def check_dates(cls, meetings, field_names=None):
+        if field_names is not None and 'whole_day' in field_names:
+            field_names = field_names | {'planned_date'}
+        super().check_dates(meetings, field_names)
+
+    @classmethod
+    def check_end(cls, meetings, field_names=None):
+        if (field_names is not None
+                and not field_names & {
+                    'planned_date', 'end_date', 'duration', 'whole_day'}):
+            return
+        for meeting in meetings:
+            start, end = meeting._compute_period(field_names)
+            if end <= start:
+                raise MeetingDateError(gettext(
+                        'sale_opportunity_management.msg_meeting_end',
+                        meeting=meeting.rec_name))
+
+    @classmethod
+    def check_organise(cls, meetings):
+        """Check that the user may change the meetings
+
+        An attendee reads the meeting and so reaches its buttons."""
+        pool = Pool()
+        Rule = pool.get('ir.rule')
+        if not Transaction().user:
+            return
+        with check_access():
+            domain = Rule.domain_get(cls.__name__, mode='write')
+        allowed = set(cls.search([
+                    ('id', 'in', [m.id for m in meetings]),
+                    domain or [],
+                    ]))
+        for meeting in meetings:
+            if meeting not in allowed:
+                raise AccessError(gettext(
+                        'sale_opportunity_management.msg_meeting_organise',
+                        meeting=meeting.rec_name,
+                        organiser=meeting.assignee.rec_name))
+
+    @classmethod
+    def _facts(cls):
+        # The minutes are written when the meeting is over
+        return (super()._facts() - {'description'}) | {
+            'end_date', 'duration', 'whole_day', 'place', 'link', 'agenda',
+            'attendees'}
+
+    def reminded_employees(self):
+        return super().reminded_employees() + [
+            a.employee for a in self.attendees
+            if a.employee and a.employee != self.assignee
+            and a.answer != 'declined']
+
+    @property
+    def reminder_details(self):
+        return ', '.join(filter(None, [self.place, self.link])) or None
+
+    @classmethod
+    def activity_columns(cls, table):
+        columns = super().activity_columns(table)
+        columns['duration'] = Case(
+            (table.whole_day == Literal(True), Null), else_=table.duration)
+        return columns
+
+    @classmethod
+    def copy(cls, meetings, default=None):
+        default = default.copy() if default is not None else {}
+        tomorrow = this_minute() + dt.timedelta(days=1)
+
+        def start(data):
+            return max(data['planned_date'], tomorrow)
+
+        default.setdefault('planned_date', start)
+        default.setdefault(
+            'end_date',
+            lambda d: start(d) + (d['end_date'] - d['planned_date']))
+        return super().copy(meetings, default=default)
+
+    @classmethod
+    @ModelView.button
+    def cancel(cls, meetings):
+        cls.check_organise(meetings)
+        super().cancel(meetings)
+
+    @classmethod
+    @ModelView.button
+    def accept(cls, meetings):
+        cls._answer(meetings, 'accepted')
+
+    @classmethod
+    @ModelView.button
+    def accept_tentatively(cls, meetings):
+        cls._answer(meetings, 'tentative')
+
+    @classmethod
+    @ModelView.button
+    def decline(cls, meetings):
+        cls._answer(meetings, 'declined')
+
+    @classmethod
+    def _answer(cls, meetings, answer):
+        "Answer for the current employee"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Attendee.give_answer(Attendee.search([
+                    ('meeting', 'in', [m.id for m in meetings]),
+                    ('employee', '=',
+                        Transaction().context.get('employee', -1)),
+                    ]), answer)

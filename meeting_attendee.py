@@ -1,0 +1,342 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import re
+import secrets
+from collections import defaultdict
+
+from sql import Literal, Null
+
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, If
+from trytond.transaction import without_check_access
+
+from .activity import this_minute
+from .exceptions import AttendeeError
+
+ANSWERS = [
+    ('needs_action', "No Answer"),
+    ('accepted', "Accepted"),
+    ('tentative', "Tentative"),
+    ('declined', "Declined"),
+    ]
+_EMAIL = re.compile(r'[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+')
+
+
+class Attendee(ModelSQL, ModelView):
+    __name__ = 'sale.meeting.attendee'
+
+    _states = {
+        'readonly': Eval('id', -1) >= 0,
+        }
+
+    meeting = fields.Many2One(
+        'sale.meeting', "Meeting", required=True, ondelete='CASCADE',
+        states=_states)
+    company = fields.Function(
+        fields.Many2One('company.company', "Company"),
+        'on_change_with_company')
+    employee = fields.Many2One(
+        'company.employee', "Employee", ondelete='CASCADE',
+        states={
+            'readonly': _states['readonly'],
+            'invisible': Bool(Eval('party')),
+            },
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
+    party = fields.Many2One(
+        'party.party', "Party", ondelete='RESTRICT',
+        states={
+            'readonly': _states['readonly'],
+            'invisible': Bool(Eval('employee')),
+            },
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    contact = fields.Many2One(
+        'party.contact', "Contact", ondelete='RESTRICT',
+        states={
+            'readonly': _states['readonly'],
+            'invisible': Bool(Eval('employee')),
+            },
+        domain=[
+            If(Bool(Eval('party')),
+                ('party', '=', Eval('party', -1)),
+                ()),
+            ],
+        help="The person of the party who takes part.")
+    email = fields.Char(
+        "E-Mail",
+        states={
+            'readonly': _states['readonly'],
+            'required': ~Eval('employee') & ~Eval('party'),
+            },
+        help="Where the invitation is sent to.")
+    answer = fields.Selection(
+        ANSWERS, "Answer", required=True, readonly=True, sort=False)
+    answer_string = answer.translated('answer')
+    answer_date = fields.DateTime(
+        "Answered On", format='%H:%M', readonly=True)
+    sent_sequence = fields.Integer(
+        "Sent Sequence", readonly=True,
+        help="The version of the meeting that was sent to the attendee.")
+    token = fields.Char("Token", readonly=True, strip=False)
+
+    del _states
+
+    @classmethod
+    def __setup__(cls):
+        cls.email.search_unaccented = False
+        cls.token.search_unaccented = False
+        super().__setup__()
+        cls.__access__.add('meeting')
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('employee_unique', Unique(t, t.meeting, t.employee),
+                'sale_opportunity_management.msg_attendee_unique'),
+            ('contact_unique', Unique(t, t.meeting, t.contact),
+                'sale_opportunity_management.msg_attendee_unique'),
+            ('email_unique', Unique(t, t.meeting, t.email),
+                'sale_opportunity_management.msg_attendee_unique'),
+            ('token_unique', Unique(t, t.token),
+                'sale_opportunity_management.msg_attendee_token_unique'),
+            ]
+        cls._sql_indexes.update({
+                Index(
+                    t,
+                    (t.employee, Index.Equality()),
+                    (t.meeting, Index.Range()),
+                    where=t.employee != Null),
+                Index(
+                    t, (t.party, Index.Equality()), where=t.party != Null),
+                Index(
+                    t, (t.contact, Index.Equality()),
+                    where=t.contact != Null),
+                })
+
+    @classmethod
+    def default_answer(cls):
+        return 'needs_action'
+
+    @fields.depends('meeting', '_parent_meeting.company')
+    def on_change_with_company(self, name=None):
+        return self.meeting.company if self.meeting else None
+
+    @fields.depends('employee', methods=['_set_email'])
+    def on_change_employee(self):
+        self._set_email()
+
+    @fields.depends('party', 'contact', methods=['_set_email'])
+    def on_change_party(self):
+        if self.contact and self.contact.party != self.party:
+            self.contact = None
+        self._set_email()
+
+    @fields.depends('party', 'contact', methods=['_set_email'])
+    def on_change_contact(self):
+        if self.contact and not self.party:
+            self.party = self.contact.party
+        self._set_email()
+
+    @fields.depends('employee', 'party', 'contact')
+    def _set_email(self):
+        self.email = self._find_email(
+            self.employee, self.party, self.contact)
+
+    @classmethod
+    def _find_email(cls, employee, party, contact):
+        if contact and contact.email:
+            return contact.email
+        party = employee.party if employee else party
+        if party and (mechanism := party.contact_mechanism_get('email')):
+            return mechanism.value
+
+    @property
+    def person(self):
+        "Whom the attendee is besides an e-mail address"
+        return (
+            getattr(self, 'employee', None)
+            or getattr(self, 'contact', None)
+            or getattr(self, 'party', None))
+
+    @property
+    def lang(self):
+        "The language that the attendee reads"
+        pool = Pool()
+        Configuration = pool.get('ir.configuration')
+        Lang = pool.get('ir.lang')
+        party = self.employee.party if self.employee else self.party
+        for party in [party, self.meeting.company.party]:
+            if party and party.lang:
+                return party.lang
+        lang, = Lang.search([
+                ('code', '=', Configuration.get_language()),
+                ], limit=1)
+        return lang
+
+    def get_rec_name(self, name):
+        if person := self.person:
+            return person.name if person == getattr(
+                self, 'contact', None) else person.rec_name
+        return getattr(self, 'email', None) or ''
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        _, operator, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        return [bool_op,
+            ('employee.party.name', operator, *extra),
+            ('contact.name', operator, *extra),
+            ('party.name', operator, *extra),
+            ('email', operator, *extra),
+            ]
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('answer') == 'accepted', 'success',
+                    If(Eval('answer') == 'declined', 'danger',
+                        If(Eval('answer') == 'tentative', 'warning', '')))),
+            ]
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        Contact = pool.get('party.contact')
+        Employee = pool.get('company.employee')
+        Party = pool.get('party.party')
+        values = super().preprocess_values(mode, values)
+        if mode == 'create':
+            contact = values.get('contact') and Contact(values['contact'])
+            if contact and not values.get('party'):
+                values['party'] = contact.party.id
+            if not values.get('email'):
+                with without_check_access():
+                    values['email'] = cls._find_email(
+                        values.get('employee')
+                        and Employee(values['employee']),
+                        values.get('party') and Party(values['party']),
+                        contact)
+            if not values.get('token'):
+                values['token'] = secrets.token_urlsafe(32)
+        if values.get('email'):
+            values['email'] = values['email'].strip().lower()
+        return values
+
+    @classmethod
+    def validate_fields(cls, attendees, field_names):
+        super().validate_fields(attendees, field_names)
+        cls.check_email(attendees, field_names)
+
+    @classmethod
+    def check_email(cls, attendees, field_names=None):
+        if field_names is not None and 'email' not in field_names:
+            return
+        for attendee in attendees:
+            if attendee.email and not _EMAIL.fullmatch(attendee.email):
+                raise AttendeeError(gettext(
+                        'sale_opportunity_management'
+                        '.msg_attendee_email_invalid',
+                        email=attendee.email))
+
+    @classmethod
+    def check_modification(
+            cls, mode, attendees, values=None, external=False):
+        super().check_modification(
+            mode, attendees, values=values, external=external)
+        if mode in {'create', 'delete'}:
+            for attendee in attendees:
+                if external and attendee.meeting.state != 'pending':
+                    raise AccessError(gettext(
+                            'sale_opportunity_management'
+                            '.msg_attendee_meeting_over',
+                            meeting=attendee.meeting.rec_name))
+
+    @classmethod
+    def on_modification(cls, mode, attendees, field_names=None):
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        super().on_modification(mode, attendees, field_names=field_names)
+        if mode == 'create':
+            # Who joins what is already announced is invited at once
+            if meetings := {a.meeting for a in attendees if a.meeting.invited}:
+                Meeting.queue_invitations(list(meetings))
+
+    @classmethod
+    def on_delete(cls, attendees):
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        callbacks = super().on_delete(attendees)
+        messages = defaultdict(list)
+        for attendee in attendees:
+            meeting = attendee.meeting
+            if attendee.sent_sequence is not None and meeting.is_announced:
+                messages[meeting].append(
+                    meeting.invitation_message(
+                        attendee, method='CANCEL').as_string())
+
+        def send():
+            for meeting, m_messages in messages.items():
+                Meeting.__queue__.send_messages([meeting], m_messages)
+        callbacks.append(send)
+        return callbacks
+
+    @classmethod
+    def activity_lines(cls):
+        "The meetings in the agenda of the employees who attend them"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        table = cls.__table__()
+        meeting = Meeting.__table__()
+        columns = Meeting.activity_columns(meeting)
+        columns['id'] = table.id
+        columns['role'] = Literal('attendee')
+        columns['assignee'] = table.employee
+        return table.join(
+            meeting,
+            condition=(table.meeting == meeting.id)
+            & (table.employee != Null)
+            & (table.employee != meeting.assignee)
+            & (table.answer != 'declined')), columns
+
+    @property
+    def activity(self):
+        return self.meeting
+
+    @classmethod
+    def copy(cls, attendees, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('answer', cls.default_answer())
+        for name in ['answer_date', 'sent_sequence', 'token']:
+            default.setdefault(name)
+        return super().copy(attendees, default=default)
+
+    @classmethod
+    def give_answer(cls, attendees, answer):
+        "Record the answer and tell the organiser"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        cls.lock(attendees)
+        attendees = [
+            a for a in cls.browse(attendees)
+            if a.answer != answer and a.meeting.state == 'pending']
+        with without_check_access():
+            cls.write(attendees, {
+                    'answer': answer,
+                    'answer_date': this_minute(),
+                    })
+        by_meeting = defaultdict(list)
+        for attendee in attendees:
+            by_meeting[attendee.meeting].append(attendee)
+        for meeting, m_attendees in by_meeting.items():
+            Meeting.notify_answers(meeting, m_attendees)

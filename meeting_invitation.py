@@ -1,0 +1,489 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+import json
+import re
+import uuid
+from email import message_from_string
+from email.policy import default as default_policy
+from urllib.parse import quote, urljoin
+
+from icalendar import Calendar, Event, Timezone, vCalAddress, vText, vUri
+from sql import Null
+
+import trytond.config as config
+from trytond.i18n import gettext
+from trytond.model import ModelSQL, ModelView, fields
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval
+from trytond.report import Report, get_email
+from trytond.sendmail import (
+    SMTPDataManager, get_smtp_server, send_message_transactional)
+from trytond.tools.email_ import format_address, set_from_header
+from trytond.transaction import Transaction, without_check_access
+from trytond.url import http_base
+
+from .activity import company_timezone, this_minute, to_local
+from .exceptions import InvitationError
+
+PRODID = '-//Tryton//sale_opportunity_management//EN'
+PARTSTAT = {
+    'needs_action': 'NEEDS-ACTION',
+    'accepted': 'ACCEPTED',
+    'tentative': 'TENTATIVE',
+    'declined': 'DECLINED',
+    }
+
+
+class InvitationDataManager(SMTPDataManager):
+    """Send the messages when the transaction is committed
+
+    Without server nothing is committed, so that it can be tried again, but
+    one message that is refused does not hold up the others."""
+
+    def tpc_vote(self, trans):
+        if self._server is None:
+            self._server = get_smtp_server(self.uri, strict=True)
+
+
+def new_calendar(company, method=None):
+    "Return an empty calendar with the time zone of the company"
+    calendar = Calendar()
+    calendar.add('prodid', PRODID)
+    calendar.add('version', '2.0')
+    if method:
+        calendar.add('method', method)
+    return calendar
+
+
+def add_timezones(calendar, company, dates):
+    "Add the definition of the company's time zone for the dates"
+    zone = company_timezone(company)
+    if zone.key == 'UTC' or not dates:
+        return
+    # A year more tells the next changes of the clocks
+    year = dt.timedelta(days=366)
+    calendar.subcomponents.insert(0, Timezone.from_tzinfo(
+            zone, zone.key,
+            first_date=(min(dates) - year).date(),
+            last_date=(max(dates) + year).date()))
+
+
+class InvitationMixin(ModelSQL, ModelView):
+    "What is sent about a meeting to its attendees"
+
+    uid = fields.Char(
+        "UID", required=True, readonly=True, strip=False,
+        help="What identifies the meeting in the calendars of the attendees.")
+    sequence = fields.Integer(
+        "Sequence", required=True, readonly=True,
+        help="The version of what is sent to the attendees.")
+    invited = fields.DateTime(
+        "Invited On", format='%H:%M', readonly=True,
+        help="When the attendees were invited.\n"
+        "Since then they are told of each change.")
+
+    @classmethod
+    def __setup__(cls):
+        cls.uid.search_unaccented = False
+        super().__setup__()
+        cls._buttons.update({
+                'invite': {
+                    'invisible': (
+                        (Eval('state') != 'pending')
+                        | Bool(Eval('invited'))),
+                    'readonly': ~Eval('attendees', [-1]),
+                    'depends': ['state', 'invited', 'attendees'],
+                    },
+                })
+
+    @classmethod
+    def default_sequence(cls):
+        return 0
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if mode == 'create' and not values.get('uid'):
+            values['uid'] = str(uuid.uuid4())
+        return values
+
+    @classmethod
+    def _invitation_fields(cls):
+        "The fields whose changes the attendees are told of"
+        return cls._period_fields() | {
+            'summary', 'assignee', 'place', 'link', 'agenda', 'state'}
+
+    @classmethod
+    def _period_fields(cls):
+        "The fields whose changes ask for a new answer"
+        return {'planned_date', 'end_date', 'whole_day'}
+
+    @property
+    def is_announced(self):
+        "Whether the attendees have the meeting in front of them"
+        return bool(
+            self.invited
+            and self.state == 'pending'
+            and self.end_date > this_minute())
+
+    @classmethod
+    def on_write(cls, meetings, values):
+        callbacks = super().on_write(meetings, values)
+        names = cls._invitation_fields()
+        if values.keys() & names:
+            before = {
+                m.id: {n: getattr(m, n) for n in names}
+                for m in meetings if m.is_announced}
+            if before:
+                callbacks.append(lambda: cls._tell_changes(before))
+        return callbacks
+
+    @classmethod
+    def _tell_changes(cls, before):
+        "Send the changes since the values to the attendees"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        to_write, to_send = [], []
+        for meeting in cls.browse(list(before)):
+            changed = {
+                n for n, v in before[meeting.id].items()
+                if getattr(meeting, n) != v}
+            if not changed or meeting.state == 'done':
+                continue
+            to_send.append(meeting)
+            # What nobody has seen needs no new number
+            if any(
+                    a.sent_sequence == meeting.sequence
+                    for a in meeting.attendees):
+                to_write.extend([[meeting], {
+                            'sequence': meeting.sequence + 1,
+                            }])
+            if changed & cls._period_fields():
+                with without_check_access():
+                    Attendee.write(list(meeting.attendees), {
+                            'answer': Attendee.default_answer(),
+                            'answer_date': None,
+                            })
+        if to_write:
+            with without_check_access():
+                cls.write(*to_write)
+        cls.queue_invitations(to_send)
+
+    @classmethod
+    def check_modification(
+            cls, mode, meetings, values=None, external=False):
+        super().check_modification(
+            mode, meetings, values=values, external=external)
+        if mode == 'delete':
+            for meeting in meetings:
+                if meeting.is_announced:
+                    raise AccessError(gettext(
+                            'sale_opportunity_management'
+                            '.msg_meeting_delete_invited',
+                            meeting=meeting.rec_name))
+
+    @classmethod
+    def copy(cls, meetings, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('uid')
+        default.setdefault('sequence', cls.default_sequence())
+        default.setdefault('invited')
+        return super().copy(meetings, default=default)
+
+    @classmethod
+    @ModelView.button
+    def invite(cls, meetings):
+        cls.check_organise(meetings)
+        meetings = [
+            m for m in meetings if m.state == 'pending' and not m.invited]
+        for meeting in meetings:
+            if not any(
+                    a.email for a in meeting.attendees
+                    if a.employee != meeting.assignee):
+                raise InvitationError(gettext(
+                        'sale_opportunity_management.msg_meeting_invite_none',
+                        meeting=meeting.rec_name))
+        cls.write(meetings, {'invited': this_minute()})
+        cls.queue_invitations(meetings)
+
+    @classmethod
+    def queue_invitations(cls, meetings):
+        "Send what the attendees have not got once the transaction is done"
+        for meeting in meetings:
+            cls.__queue__.send_invitations([meeting])
+
+    @classmethod
+    def send_invitations(cls, meetings):
+        """Send the current version to the attendees who have not got it
+
+        Each attendee keeps the version that was sent, so that nothing is
+        sent twice when it is called again."""
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        cls.lock(meetings)
+        sent = []
+        for meeting in cls.browse(meetings):
+            if not meeting.invited or meeting.state == 'done':
+                continue
+            for attendee in meeting.attendees:
+                if not meeting._to_send(attendee):
+                    continue
+                send_message_transactional(
+                    meeting.invitation_message(attendee),
+                    datamanager=InvitationDataManager())
+                sent.extend([[attendee], {'sent_sequence': meeting.sequence}])
+        if sent:
+            Attendee.write(*sent)
+
+    @classmethod
+    def send_missing_invitations(cls):
+        """Send what could not be sent before, by lack of a mail server
+
+        It is called by the cron task."""
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        transaction = Transaction()
+        cursor = transaction.connection.cursor()
+        table = cls.__table__()
+        attendee = Attendee.__table__()
+        invite = (
+            (attendee.sent_sequence == Null) & (table.state == 'pending'))
+        change = (
+            (attendee.sent_sequence < table.sequence)
+            & table.state.in_(['pending', 'cancelled']))
+        where = (
+            (table.invited != Null)
+            & (table.end_date > this_minute())
+            & (attendee.email != Null)
+            & ((attendee.employee == Null)
+                | (attendee.employee != table.assignee))
+            & (invite | change))
+        if (company := transaction.context.get('company')) is not None:
+            where &= table.company == company
+        cursor.execute(*table
+            .join(attendee, condition=attendee.meeting == table.id)
+            .select(table.id, where=where, group_by=table.id))
+        cls.queue_invitations(cls.browse([id_ for id_, in cursor]))
+
+    @classmethod
+    def send_messages(cls, meetings, messages):
+        "Send the prepared messages about the meetings"
+        for message in messages:
+            send_message_transactional(
+                message_from_string(message, policy=default_policy),
+                datamanager=InvitationDataManager())
+
+    def _to_send(self, attendee):
+        if not attendee.email or attendee.employee == self.assignee:
+            return False
+        if attendee.sent_sequence is None:
+            return self.state == 'pending'
+        return attendee.sent_sequence < self.sequence
+
+    @property
+    def reply_address(self):
+        "The address that the answers are sent to"
+        pool = Pool()
+        Configuration = pool.get('sale.configuration')
+        return (
+            Configuration(1).get_multivalue(
+                'meeting_reply_to', company=self.company.id)
+            or self._employee_email(self.assignee)
+            or config.get('email', 'from'))
+
+    @staticmethod
+    def _employee_email(employee):
+        mechanism = employee.party.contact_mechanism_get('email')
+        return mechanism.value if mechanism else None
+
+    def invitation_message(self, attendee, method=None):
+        "Return the message about the meeting for the attendee"
+        if method is None:
+            method = 'CANCEL' if self.state == 'cancelled' else 'REQUEST'
+        with Transaction().set_context(
+                company=self.company.id, meeting_method=method):
+            message, title = get_email(
+                'sale.meeting.invitation', attendee, [attendee.lang])
+        if not message.is_multipart():
+            message.make_alternative()
+        calendar = self.invitation_calendar(method)
+        message.add_alternative(
+            calendar.decode(), subtype='calendar',
+            params={'method': method})
+        message.add_attachment(
+            calendar, maintype='application', subtype='ics',
+            filename='invite.ics')
+        from_ = config.get('email', 'from')
+        set_from_header(message, from_, format_address(
+                self._employee_email(self.assignee) or from_,
+                self.assignee.rec_name))
+        if not message['Reply-To']:
+            message['Reply-To'] = format_address(
+                self.reply_address, self.assignee.rec_name)
+        message['To'] = format_address(attendee.email, attendee.rec_name)
+        message['Subject'] = title
+        return message
+
+    def invitation_calendar(self, method):
+        "Return the iCalendar for the attendees"
+        calendar = new_calendar(self.company, method)
+        event = self.calendar_event()
+        if method == 'CANCEL':
+            event['STATUS'] = vText('CANCELLED')
+        calendar.add_component(event)
+        if not self.whole_day:
+            add_timezones(
+                calendar, self.company, [self.planned_date, self.end_date])
+        return calendar.to_ical()
+
+    def calendar_event(self):
+        "Return the event of the iCalendar"
+        event = Event()
+        event.add('uid', self.uid)
+        event.add('sequence', self.sequence)
+        event.add('dtstamp', dt.datetime.now(dt.timezone.utc))
+        start = to_local(self.company, self.planned_date)
+        end = to_local(self.company, self.end_date)
+        if self.whole_day:
+            start, end = start.date(), end.date()
+        event.add('dtstart', start)
+        event.add('dtend', end)
+        event.add('summary', self.summary)
+        if self.agenda:
+            event.add('description', self.agenda)
+        if location := ', '.join(filter(None, [self.place, self.link])):
+            event.add('location', location)
+        if self.is_web_link:
+            event['URL'] = vUri(self.link)
+        event.add('status', {
+                'pending': 'CONFIRMED',
+                'done': 'CONFIRMED',
+                'cancelled': 'CANCELLED',
+                }[self.state])
+        organizer = vCalAddress(f'mailto:{self.reply_address}')
+        organizer.params['CN'] = vText(self.assignee.rec_name)
+        event['ORGANIZER'] = organizer
+        for attendee in self.attendees:
+            if not attendee.email or attendee.employee == self.assignee:
+                continue
+            address = vCalAddress(f'mailto:{attendee.email}')
+            address.params['CN'] = vText(attendee.rec_name)
+            address.params['ROLE'] = vText('REQ-PARTICIPANT')
+            address.params['PARTSTAT'] = vText(PARTSTAT[attendee.answer])
+            address.params['RSVP'] = vText('TRUE')
+            event.add('attendee', address, encode=0)
+        return event
+
+    @property
+    def is_web_link(self):
+        "Whether the link can be followed safely"
+        return bool(re.match(r'https?://', self.link or '', re.IGNORECASE))
+
+    @property
+    def period(self):
+        "When the meeting is, as people write it"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        start = to_local(self.company, self.planned_date)
+        if self.whole_day:
+            first, last = (
+                lang.strftime(d, f'%A {lang.date}')
+                for d in [self.first_day, self.last_day])
+            return first if first == last else f'{first} – {last}'
+        end = to_local(self.company, self.end_date)
+        same = start.date() == end.date()
+        return '{} – {} ({})'.format(
+            lang.strftime(start, f'%A {lang.date} %H:%M'),
+            lang.strftime(end, '%H:%M' if same else f'{lang.date} %H:%M'),
+            self.company.timezone or 'UTC')
+
+    @classmethod
+    def notify_answers(cls, meeting, attendees):
+        "Tell the organiser about the new answers of the attendees"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Notification = pool.get('res.notification')
+        User = pool.get('res.user')
+        users = User.search([('employees', '=', meeting.assignee.id)])
+        notifications = []
+        for user in users:
+            if user.id == Transaction().user:
+                continue
+            with Transaction().set_context(
+                    language=user.language.code if user.language else None):
+                for attendee in Attendee.browse(attendees):
+                    notifications.append(Notification(
+                            user=user,
+                            label=meeting.summary,
+                            description=gettext(
+                                'sale_opportunity_management'
+                                '.msg_meeting_answer',
+                                attendee=attendee.rec_name,
+                                answer=attendee.answer_string),
+                            icon='tryton-sale-meeting',
+                            model=cls.__name__,
+                            records=json.dumps([meeting.id])))
+        Notification.save(notifications)
+
+
+def answer_url(attendee):
+    "Return the address where the attendee answers"
+    return urljoin(
+        config.get(
+            'sale_opportunity_management', 'meeting_base',
+            default=http_base()),
+        quote('/%(database)s/sale_opportunity_management/meeting/%(token)s' % {
+                'database': Transaction().database.name,
+                'token': attendee.token,
+                }))
+
+
+class InvitationReport(Report):
+    __name__ = 'sale.meeting.invitation'
+
+    @classmethod
+    def get_context(cls, records, header, data):
+        context = super().get_context(records, header, data)
+        attendee, = records
+        if Transaction().context.get('meeting_method') == 'CANCEL':
+            kind = 'cancellation'
+        elif attendee.sent_sequence is None:
+            kind = 'invitation'
+        else:
+            kind = 'change'
+        context['kind'] = kind
+        context['meeting'] = attendee.meeting
+        context['title'] = cls._get_title(attendee, kind)
+        context['url'] = answer_url(attendee)
+        return context
+
+    @classmethod
+    def _get_title(cls, attendee, kind):
+        return gettext(
+            f'sale_opportunity_management.msg_meeting_{kind}',
+            meeting=attendee.meeting.summary)
+
+
+class AnswerReport(Report):
+    __name__ = 'sale.meeting.answer'
+
+    @classmethod
+    def get_context(cls, records, header, data):
+        context = super().get_context(records, header, data)
+        context['language'] = (
+            Transaction().language or 'en').replace('_', '-')
+        context['answered'] = data['answered']
+        context['wanted'] = context['meeting'] = None
+        context['open'] = False
+        if records:
+            attendee, = records
+            context['meeting'] = attendee.meeting
+            context['open'] = attendee.meeting.is_announced
+            context['wanted'] = (
+                data['answer'] if not data['answered'] else None)
+        return context

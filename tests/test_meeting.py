@@ -1,0 +1,481 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+import unittest
+from unittest.mock import patch
+
+from trytond.model.exceptions import (
+    AccessError, DomainValidationError, RequiredValidationError,
+    SQLConstraintError, ValidationError)
+from trytond.modules.company.tests import (
+    create_company, create_employee, set_company)
+from trytond.modules.sale_opportunity_management.activity import (
+    to_local, to_utc)
+from trytond.modules.sale_opportunity_management.exceptions import (
+    AttendeeError, InvitationError, MeetingDateError, PlannedDateError)
+from trytond.pool import Pool
+from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.transaction import Transaction
+
+ACTIVITY = 'trytond.modules.sale_opportunity_management.activity'
+
+
+def freeze(*args):
+    "Stop the clock at the moment in UTC"
+    return patch(f'{ACTIVITY}.now', return_value=dt.datetime(*args))
+
+
+def create_meeting(company, organiser, *moment, attendees=None, **values):
+    "Create a meeting, the moment is in the time zone of the company"
+    pool = Pool()
+    Meeting = pool.get('sale.meeting')
+    meeting, = Meeting.create([{
+                'company': company.id,
+                'summary': "Meeting",
+                'planned_date': to_utc(company, dt.datetime(*moment)),
+                'assignee': organiser.id,
+                'attendees': [('create', attendees or [])],
+                **values,
+                }])
+    return meeting
+
+
+def create_person(company, name, email=None):
+    "Create an employee with an e-mail"
+    pool = Pool()
+    ContactMechanism = pool.get('party.contact_mechanism')
+    employee = create_employee(company, name)
+    if email:
+        ContactMechanism.create([{
+                    'party': employee.party.id,
+                    'type': 'email',
+                    'value': email,
+                    }])
+    return employee
+
+
+class MeetingTestCase(unittest.TestCase):
+    "Test the meetings and their attendees"
+
+    @classmethod
+    def setUpClass(cls):
+        activate_module('sale_opportunity_management')
+        super().setUpClass()
+
+    def create_company(self, timezone='America/Bogota'):
+        company = create_company()
+        company.timezone = timezone
+        company.save()
+        return company
+
+    @with_transaction()
+    def test_period(self):
+        "Test that start, end and duration stay together"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        hour = dt.timedelta(hours=1)
+        with set_company(company), freeze(2026, 3, 1):
+            organiser = create_employee(company)
+            meeting = create_meeting(company, organiser, 2026, 3, 2, 9)
+            start = meeting.planned_date
+            self.assertEqual(start, dt.datetime(2026, 3, 2, 14))
+            self.assertEqual(meeting.duration, hour)
+            self.assertEqual(meeting.end_date, start + hour)
+            for values, duration in [
+                    ({'planned_date': start + hour}, hour),
+                    ({'duration': hour * 3}, hour * 3),
+                    ({'end_date': start + hour * 3}, hour * 2),
+                    ({'planned_date': start, 'end_date': start + hour}, hour),
+                    ]:
+                with self.subTest(values=values):
+                    Meeting.write([meeting], values)
+                    self.assertEqual(meeting.duration, duration)
+                    self.assertEqual(
+                        meeting.end_date, meeting.planned_date + duration)
+            meeting = create_meeting(
+                company, organiser, 2026, 3, 2, 9, duration=hour * 2)
+            self.assertEqual(meeting.end_date, start + hour * 2)
+            copy, = Meeting.copy([meeting])
+            self.assertEqual(copy.duration, hour * 2)
+            self.assertEqual(copy.planned_date, start)
+            self.assertNotEqual(copy.uid, meeting.uid)
+
+    @with_transaction()
+    def test_on_change(self):
+        "Test that the form keeps the period together"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            meeting = Meeting(company=company, duration=dt.timedelta(hours=2))
+            meeting.planned_date = dt.datetime(2026, 3, 2, 14)
+            meeting.on_change_planned_date()
+            self.assertEqual(meeting.end_date, dt.datetime(2026, 3, 2, 16))
+            meeting.duration = dt.timedelta(minutes=30)
+            meeting.on_change_duration()
+            self.assertEqual(
+                meeting.end_date, dt.datetime(2026, 3, 2, 14, 30))
+            meeting.whole_day = True
+            meeting.on_change_whole_day()
+            self.assertEqual(meeting.first_day, dt.date(2026, 3, 2))
+            self.assertEqual(meeting.last_day, dt.date(2026, 3, 2))
+            self.assertEqual(meeting.planned_date, dt.datetime(2026, 3, 2, 5))
+            self.assertEqual(meeting.end_date, dt.datetime(2026, 3, 3, 5))
+            meeting.first_day = dt.date(2026, 3, 4)
+            meeting.on_change_first_day()
+            self.assertEqual(meeting.last_day, dt.date(2026, 3, 4))
+            meeting.last_day = dt.date(2026, 3, 5)
+            meeting.on_change_last_day()
+            self.assertEqual(meeting.end_date, dt.datetime(2026, 3, 6, 5))
+            meeting.whole_day = False
+            meeting.on_change_whole_day()
+            self.assertEqual(meeting.planned_date, dt.datetime(2026, 3, 4, 14))
+            self.assertEqual(meeting.end_date, dt.datetime(2026, 3, 4, 15))
+
+    @with_transaction()
+    def test_whole_day(self):
+        "Test meetings of whole days, also of 23 and 25 hours"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company('Europe/Madrid')
+        with set_company(company), freeze(2026, 3, 1):
+            organiser = create_employee(company)
+            for day, last, hours in [
+                    ((2026, 3, 27), (2026, 3, 27), 24),
+                    ((2026, 3, 29), (2026, 3, 29), 23),
+                    ((2026, 3, 28), (2026, 3, 30), 71),
+                    ((2026, 10, 25), (2026, 10, 25), 25),
+                    ]:
+                with self.subTest(day=day):
+                    meeting = create_meeting(
+                        company, organiser, *day, 11, whole_day=True)
+                    if last != day:
+                        Meeting.write([meeting], {'last_day': dt.date(*last)})
+                    self.assertEqual(meeting.first_day, dt.date(*day))
+                    self.assertEqual(meeting.last_day, dt.date(*last))
+                    self.assertEqual(
+                        to_local(company, meeting.planned_date).time(),
+                        dt.time())
+                    self.assertEqual(
+                        meeting.end_date - meeting.planned_date,
+                        dt.timedelta(hours=hours))
+                    # It takes as many days wherever it is moved
+                    days = meeting.last_day - meeting.first_day
+                    Meeting.write([meeting], {
+                            'planned_date': to_utc(
+                                company, dt.datetime(2026, 6, 1, 23, 59)),
+                            })
+                    self.assertEqual(meeting.first_day, dt.date(2026, 6, 1))
+                    self.assertEqual(
+                        meeting.last_day - meeting.first_day, days)
+                    Meeting.write([meeting], {
+                            'first_day': dt.date(2026, 5, 31),
+                            })
+                    self.assertEqual(meeting.first_day, dt.date(2026, 5, 31))
+                    self.assertEqual(
+                        meeting.last_day, dt.date(2026, 6, 1) + days)
+        # It is due when the day is over
+        with set_company(company), freeze(2026, 7, 1, 10):
+            meeting = create_meeting(
+                company, organiser, 2026, 7, 1, whole_day=True)
+            self.assertFalse(meeting.overdue)
+            self.assertEqual(meeting.when, 'today')
+        with set_company(company), freeze(2026, 7, 1, 22):
+            meeting = Meeting(meeting.id)
+            self.assertTrue(meeting.overdue)
+            self.assertEqual(meeting.when, 'past')
+
+    @with_transaction()
+    def test_clocks_change(self):
+        "Test that nine o'clock stays nine o'clock"
+        company = self.create_company('Europe/Madrid')
+        with set_company(company), freeze(2026, 3, 1):
+            organiser = create_employee(company)
+            for day, hour in [(28, 8), (29, 7), (30, 7)]:
+                with self.subTest(day=day):
+                    meeting = create_meeting(
+                        company, organiser, 2026, 3, day, 9)
+                    self.assertEqual(
+                        meeting.planned_date, dt.datetime(2026, 3, day, hour))
+                    self.assertIn("09:00 – 10:00", meeting.period)
+
+    @with_transaction()
+    def test_wrong_dates(self):
+        "Test that impossible periods are refused"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1, 17):
+            organiser = create_employee(company)
+            for values in [
+                    {'duration': dt.timedelta(hours=-1)},
+                    {'duration': dt.timedelta()},
+                    {'end_date': dt.datetime(2026, 3, 2, 13)},
+                    {'end_date': dt.datetime(2026, 3, 2, 14)},
+                    ]:
+                with self.subTest(values=values), \
+                        self.assertRaises(MeetingDateError):
+                    create_meeting(
+                        company, organiser, 2026, 3, 2, 9, **values)
+            with self.assertRaises(PlannedDateError):
+                create_meeting(company, organiser, 2026, 3, 1, 11, 59)
+            with self.assertRaises(PlannedDateError):
+                create_meeting(
+                    company, organiser, 2026, 2, 28, whole_day=True)
+            meeting = create_meeting(
+                company, organiser, 2026, 3, 1, whole_day=True)
+            with self.assertRaises(PlannedDateError):
+                Meeting.write([meeting], {'whole_day': False})
+            with self.assertRaises(RequiredValidationError):
+                create_meeting(
+                    company, organiser, 2026, 3, 2, 9, assignee=None)
+            with self.assertRaises(RequiredValidationError):
+                create_meeting(
+                    company, organiser, 2026, 3, 2, 9, summary=None)
+
+    @with_transaction()
+    def test_attendees(self):
+        "Test whom the attendees can be"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Party = pool.get('party.party')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            organiser = create_employee(company)
+            employee = create_person(company, "Olga", 'Olga@Example.com')
+            customer, = Party.create([{
+                        'name': "Customer",
+                        'contact_mechanisms': [('create', [{
+                                        'type': 'email',
+                                        'value': 'info@customer.example',
+                                        }])],
+                        'contacts': [('create', [
+                                    {'name': "Lucía", 'job_title': "Manager"},
+                                    {'name': "Pedro"},
+                                    ])],
+                        }])
+            lucia, pedro = customer.contacts
+            lucia.contact_mechanisms = [{
+                    'type': 'email',
+                    'value': 'lucia@customer.example',
+                    'party': customer.id,
+                    }]
+            lucia.save()
+            meeting = create_meeting(
+                company, organiser, 2026, 3, 2, 9, attendees=[
+                    {'employee': employee.id},
+                    {'contact': lucia.id},
+                    {'party': customer.id},
+                    {'email': ' Somebody@Example.org '},
+                    ])
+            self.assertEqual(
+                [(a.rec_name, a.email, a.answer) for a in meeting.attendees], [
+                    ("Olga", 'olga@example.com', 'needs_action'),
+                    ("Lucía", 'lucia@customer.example', 'needs_action'),
+                    ("Customer", 'info@customer.example', 'needs_action'),
+                    ('somebody@example.org', 'somebody@example.org',
+                        'needs_action'),
+                    ])
+            self.assertEqual(meeting.attendees[1].party, customer)
+            self.assertEqual(meeting.attendees_number, 4)
+            self.assertEqual(meeting.attendees_accepted, 0)
+            Attendee.give_answer(list(meeting.attendees[:2]), 'accepted')
+            Attendee.give_answer(list(meeting.attendees[2:3]), 'declined')
+            meeting = meeting.__class__(meeting.id)
+            self.assertEqual(meeting.attendees_accepted, 2)
+            self.assertEqual(
+                meeting.attendees[0].answer_date, dt.datetime(2026, 3, 1))
+            tokens = {a.token for a in meeting.attendees}
+            self.assertEqual(len(tokens), 4)
+
+    def test_attendee_twice(self):
+        "Test that nobody is invited twice to a meeting"
+        for name in ['employee', 'contact', 'email']:
+            with self.subTest(name=name):
+                self.check_attendee_twice(name)
+
+    @with_transaction()
+    def check_attendee_twice(self, name):
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Party = pool.get('party.party')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            organiser = create_employee(company)
+            customer, = Party.create([{
+                        'name': "Customer",
+                        'contacts': [('create', [{'name': "Lucía"}])],
+                        }])
+            contact, = customer.contacts
+            meeting = create_meeting(company, organiser, 2026, 3, 2, 9)
+            first, second = {
+                'employee': (
+                    {'employee': organiser.id},
+                    {'employee': organiser.id, 'email': 'new@example.com'}),
+                'contact': (
+                    {'contact': contact.id},
+                    {'contact': contact.id, 'email': 'new@example.com'}),
+                'email': (
+                    {'email': 'a@example.com'}, {'email': 'A@example.com '}),
+                }[name]
+            Attendee.create([{'meeting': meeting.id, **first}])
+            with self.assertRaises(SQLConstraintError):
+                Attendee.create([{'meeting': meeting.id, **second}])
+
+    @with_transaction()
+    def test_wrong_attendees(self):
+        "Test that wrong attendees are refused"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        other = create_company("Other", currency=company.currency)
+        with set_company(company), freeze(2026, 3, 1):
+            organiser = create_employee(company)
+            meeting = create_meeting(company, organiser, 2026, 3, 2, 9)
+            with self.assertRaises(InvitationError):
+                Meeting.invite([meeting])
+            for email in [
+                    'somebody', 'a@b', 'a b@example.com', '@example.com',
+                    'a@example.com, b@example.com', 'A <a@example.com>']:
+                with self.subTest(email=email), \
+                        self.assertRaises(AttendeeError):
+                    Attendee.create([{'meeting': meeting.id, 'email': email}])
+            # Nothing gets into the header of the message
+            with self.assertRaises(ValidationError):
+                Attendee.create([{
+                            'meeting': meeting.id,
+                            'email': 'a@example.com\nBcc: b@example.com',
+                            }])
+            with self.assertRaises(RequiredValidationError):
+                Attendee.create([{'meeting': meeting.id}])
+            with self.assertRaises(DomainValidationError):
+                Attendee.create([{
+                            'meeting': meeting.id,
+                            'employee': create_employee(other).id,
+                            }])
+            Meeting.cancel([meeting])
+            with Transaction().set_user(1), \
+                    Transaction().set_context(_check_access=True), \
+                    self.assertRaises(AccessError):
+                Attendee.create([{
+                            'meeting': meeting.id,
+                            'email': 'a@example.com',
+                            }])
+
+    @with_transaction()
+    def test_conflicts(self):
+        "Test that the busy employees are told"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga, oscar, pablo = [
+                create_person(company, name, f'{name}@example.com')
+                for name in ["Olga", "Oscar", "Pablo"]]
+            other = create_meeting(
+                company, olga, 2026, 3, 2, 9, summary="Visit",
+                attendees=[{'employee': oscar.id}])
+            create_meeting(company, pablo, 2026, 3, 2, 9, whole_day=True)
+            Meeting.cancel([create_meeting(company, pablo, 2026, 3, 2, 9)])
+            for start, duration, number in [
+                    ((8, 0), 60, 0),
+                    ((8, 30), 60, 2),
+                    ((9, 15), 15, 2),
+                    ((8, 0), 180, 2),
+                    ((9, 59), 60, 2),
+                    ((10, 0), 60, 0),
+                    ]:
+                with self.subTest(start=start, duration=duration):
+                    meeting = Meeting(
+                        company=company, state='pending', assignee=pablo,
+                        planned_date=to_utc(
+                            company, dt.datetime(2026, 3, 2, *start)),
+                        attendees=[
+                            Attendee(employee=e, email='a@example.com')
+                            for e in [olga, oscar]])
+                    meeting.duration = dt.timedelta(minutes=duration)
+                    meeting.on_change_duration()
+                    texts = [t for _, t in meeting.on_change_notify()]
+                    self.assertEqual(len(texts), number)
+                    if number:
+                        self.assertIn("Olga", texts[0])
+                        self.assertIn("Visit", texts[0])
+                        self.assertIn("Oscar", texts[1])
+            self.assertEqual(other.on_change_notify(), [])
+            # Who declined is free
+            Attendee.give_answer(list(other.attendees), 'declined')
+            self.assertEqual(
+                len(Meeting._search_conflicts(
+                        [olga.id, oscar.id],
+                        other.planned_date, other.end_date)), 1)
+
+    @with_transaction()
+    def test_when(self):
+        "Test the days on the calendar of the company"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        # Wednesday the 4th at 20:00 in Bogotá
+        with set_company(company), freeze(2026, 3, 2):
+            organiser = create_employee(company)
+            meetings = {
+                'past': [create_meeting(company, organiser, 2026, 3, 3, 22)],
+                'today': [
+                    create_meeting(company, organiser, 2026, 3, 4, 8),
+                    create_meeting(company, organiser, 2026, 3, 4, 23),
+                    ],
+                'week': [
+                    create_meeting(company, organiser, 2026, 3, 5, 0),
+                    create_meeting(company, organiser, 2026, 3, 8, 23),
+                    ],
+                'later': [create_meeting(company, organiser, 2026, 3, 9, 0)],
+                }
+        with set_company(company), freeze(2026, 3, 5, 1):
+            for when, expected in meetings.items():
+                with self.subTest(when=when):
+                    self.assertEqual(
+                        set(Meeting.search([('when', '=', when)])),
+                        set(expected))
+                    self.assertEqual(
+                        {m.when for m in Meeting.browse(expected)}, {when})
+            self.assertEqual(
+                len(Meeting.search([('when', '!=', 'today')])), 4)
+            self.assertEqual(
+                len(Meeting.search([('when', 'in', ['today', 'week'])])), 4)
+
+    @with_transaction()
+    def test_agenda(self):
+        "Test that the agenda shows the meetings to who takes part"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Attendee = pool.get('sale.meeting.attendee')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga, oscar, pablo = [
+                create_person(company, name, f'{name}@example.com')
+                for name in ["Olga", "Oscar", "Pablo"]]
+            meeting = create_meeting(
+                company, olga, 2026, 3, 2, 9, attendees=[
+                    {'employee': olga.id},
+                    {'employee': oscar.id},
+                    {'employee': pablo.id},
+                    {'email': 'customer@example.com'},
+                    ])
+            lines = Activity.search([('kind', '=', 'meeting')])
+            self.assertEqual(
+                {(l.role, l.assignee.rec_name) for l in lines}, {
+                    ('main', "Olga"),
+                    ('attendee', "Oscar"),
+                    ('attendee', "Pablo"),
+                    })
+            self.assertEqual(
+                Activity.get_activities(lines), [meeting] * 3)
+            _, _, attendee, _ = meeting.attendees
+            Attendee.give_answer([attendee], 'declined')
+            self.assertEqual(
+                len(Activity.search([('kind', '=', 'meeting')])), 2)
