@@ -13,8 +13,9 @@ import phonenumbers
 from sql import Null
 from sql.functions import Lower
 
+from trytond import backend
 from trytond.i18n import gettext
-from trytond.model import Index, ModelSQL, ModelView, fields
+from trytond.model import Index, ModelSQL, ModelView, convert_from, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
@@ -86,12 +87,11 @@ class _ValidateMixin:
     def _get_filled(cls, records):
         """Return the names of the fields of new records that can be invalid
 
-        The validation applies the domain to the records with a value only,
-        but evaluates it for each of them first.  A field that is empty in all
-        of them is thus valid unless it is required, and that is spared.
+        A field that is empty in all of them is valid unless it is required,
+        and one that is filled in all of them unless there is something to
+        check its value by.
         """
-        # Read them all
-        records[0].create_date
+        cls._load(records)
         values = [r._cache[r.id] for r in records]
         names = set()
         for name, field in cls._fields.items():
@@ -105,13 +105,45 @@ class _ValidateMixin:
             elif field.loading != 'eager':
                 is_checked = field.required or cls._has_check(field)
             else:
-                filled = {getattr(v, name, name) is not None for v in values}
+                # What is not in the cache is taken for filled and empty
+                filled = [getattr(v, name, '') for v in values]
                 is_checked = (
-                    True in filled and cls._has_check(field)
-                    or False in filled and field.required)
+                    cls._has_check(field)
+                    and any(v is not None for v in filled)
+                    or field.required and not all(filled))
             if is_checked:
                 names.add(name)
         return names
+
+    @classmethod
+    def _load(cls, records):
+        "Put the columns of the records into the cache by a single fetch"
+        transaction = Transaction()
+        cursor = transaction.connection.cursor()
+        table = cls.__table__()
+        tables = {None: (table, None)}
+        names, columns = [], []
+        for name, field in cls._fields.items():
+            if (field.loading != 'eager'
+                    or name == 'id'
+                    or hasattr(field, 'get')
+                    or getattr(field, 'translate', False)
+                    or not field.sql_type()):
+                continue
+            column = field.sql_column(tables, cls).as_(name)
+            if backend.name == 'sqlite':
+                # It converts by the name
+                column.output_name += f' [{field.sql_type().base}]'
+            names.append(name)
+            columns.append(column)
+        query = convert_from(None, tables).select(
+            table.id, *columns,
+            where=fields.SQL_OPERATORS['in'](
+                table.id, [r.id for r in records]))
+        cursor.execute(*query)
+        cache = records[0]._cache
+        for id_, *row in cursor.fetchall():
+            cache[id_]._update(zip(names, row))
 
     @classmethod
     def _has_check(cls, field):
@@ -176,9 +208,10 @@ class Party(_ValidateMixin, metaclass=PoolMeta):
         values = super().compute_fields(field_names=field_names)
         if field_names is None or 'name' in field_names:
             values['name_compact'] = normalize_name(self.name) or None
+        if self.id is None:
+            return values
         # What is stored already needs no second statement
-        return {
-            n: v for n, v in values.items() if getattr(self, n, None) != v}
+        return {n: v for n, v in values.items() if getattr(self, n) != v}
 
 
 class Address(_ValidateMixin, metaclass=PoolMeta):

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from sql import Null
 
@@ -38,6 +39,7 @@ _LEGAL_FORMS = re.compile(
     r'\b(s\s*a\s*s|s\s*a|s\s*l\s*u?|s\s*r\s*l|ltda|cia|e\s*u|inc|llc)\b')
 
 
+@lru_cache(maxsize=4096)
 def normalize_name(name):
     """Return the name without accents, punctuation, legal form and case
 

@@ -161,8 +161,13 @@ def run_copy(connection, number):
             copy.write(value)
     connection.commit()
     seconds = time.perf_counter() - begin
+    # Without an index each deletion looks for it through the whole table
+    cursor.execute(
+        "CREATE INDEX bench_replaced_by ON party_party (replaced_by) "
+        "WHERE replaced_by IS NOT NULL")
     for table in reversed(TABLES):
         cursor.execute(f"DELETE FROM {table} WHERE id > 100000000")
+    cursor.execute("DROP INDEX bench_replaced_by")
     connection.commit()
     connection.autocommit = True
     cursor.execute("VACUUM ANALYZE " + ', '.join(TABLES))

@@ -9,6 +9,7 @@ import json
 import unittest
 from unittest.mock import patch
 
+from trytond.model import fields
 from trytond.model.exceptions import AccessError, ValidationError
 from trytond.modules.company.tests import create_company, set_company
 from trytond.modules.sale_opportunity_management.contact_file import (
@@ -627,6 +628,43 @@ class ContactImportTestCase(unittest.TestCase):
                             self.assertRaises(ValidationError):
                         # One that is invalid among others
                         Model.create([valid, {**valid, **values}, valid])
+
+    @with_transaction()
+    def test_load(self):
+        "Test that what is validated in bulk is what is stored"
+        pool = Pool()
+        country, = pool.get('country.country').search([('code', '=', 'CO')])
+        with set_company(self.setUpCompany()):
+            party, = pool.get('party.party').create([{'name': "Óptica"}])
+            for model, values in [
+                    ('party.party', {'name': " A  B "}),
+                    ('party.address', {
+                            'country': country.id,
+                            'city': "Cali ",
+                            'street_unstructured': "A\nB",
+                            }),
+                    ('party.contact', {'name': "Ana", 'job_title': ""}),
+                    ('party.contact_mechanism', {
+                            'type': 'mobile', 'value': "+57 310 5551234"}),
+                    ]:
+                Model = pool.get(model)
+                if model != 'party.party':
+                    values['party'] = party.id
+                records = Model.create([values, values])
+                names = {
+                    n for n, f in Model._fields.items()
+                    if f.loading == 'eager'
+                    and not isinstance(f, fields.Function)}
+                cache = Transaction().get_cache()[model]
+                for record in records:
+                    with self.subTest(model=model):
+                        cache.clear()
+                        Model._load(records)
+                        loaded = dict(cache[record.id]._items())
+                        cache.clear()
+                        stored, = Model.read([record.id], names)
+                        self.assertLessEqual(loaded.items(), stored.items())
+                        self.assertLessEqual(values.keys(), loaded.keys())
 
     @with_transaction()
     def test_same_company(self):
