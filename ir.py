@@ -26,6 +26,7 @@ RULE_MODELS = {
     'sale.call.reporting.potential',
     'sale.tracking.reporting.assignment',
     'sale.tracking.reporting.customer',
+    'sale.tracking.reporting.unattended',
     }
 
 

@@ -44,10 +44,7 @@ class _Report(Report):
         if 'parameters' not in data:
             # Printed from the list
             domain.append(('id', 'in', ids))
-        order = [
-            (cls._group_order, 'ASC NULLS FIRST'),
-            (cls._group, 'ASC NULLS FIRST'),
-            *Model._order]
+        order = [*cls._order_groups(), *Model._order]
         cursor = Transaction().connection.cursor()
         with check_access():
             # Reading by ids spares a record per row
@@ -56,6 +53,14 @@ class _Report(Report):
             values = {
                 v['id']: v for v in Model.read(ids, ['id', *cls._fields])}
         return cls._rows(Model, [values[id_] for id_ in ids])
+
+    @classmethod
+    def _order_groups(cls):
+        "Return the order that brings the rows of each group together"
+        return [
+            (cls._group_order, 'ASC NULLS FIRST'),
+            (cls._group, 'ASC NULLS FIRST'),
+            ]
 
     @classmethod
     def _rows(cls, Model, values):
@@ -128,8 +133,8 @@ class _Report(Report):
         parameters = []
         definitions = Context.fields_get()
         for name in [
-                'from_date', 'to_date', 'state', 'assignment', 'operators',
-                'business_units', 'channels']:
+                'from_date', 'to_date', 'days_late', 'state', 'assignment',
+                'operators', 'business_units', 'channels']:
             field = Context._fields.get(name)
             value = Transaction().context.get(name)
             if not field or not value:
@@ -138,6 +143,8 @@ class _Report(Report):
                 value = lang.strftime(value)
             elif isinstance(field, fields.Selection):
                 value = field.get_selection(Context, name, None)[value]
+            elif isinstance(field, fields.Integer):
+                value = lang.format_number(value)
             elif isinstance(field, fields.Many2Many):
                 Target = field.get_target()
                 with check_access():
@@ -152,19 +159,22 @@ class _Report(Report):
 
     @classmethod
     def _groups(cls, rows):
+        return cls._group_by(rows, cls._group)
+
+    @classmethod
+    def _group_by(cls, rows, name):
+        "Return the totals of the rows for each value of the field"
         groups = []
-        for _, group in groupby(
-                rows, key=lambda r: r.values[cls._group]):
+        for _, group in groupby(rows, key=lambda r: r.values[name]):
             group = list(group)
             total = cls._totals(group)
-            total.name = (
-                getattr(group[0], cls._group) or cls._group_empty())
+            total.name = getattr(group[0], name) or cls._group_empty(name)
             total.rows = group
             groups.append(total)
         return groups
 
     @classmethod
-    def _group_empty(cls):
+    def _group_empty(cls, name):
         return gettext('sale_opportunity_management.msg_tracking_unassigned')
 
     @classmethod
@@ -291,6 +301,46 @@ class TrackingAssignment(_InterestMixin, _Report):
         return total
 
 
+class TrackingUnattended(_InterestMixin, _Report):
+    __name__ = 'sale.tracking.reporting.unattended'
+    _context_model = 'sale.tracking.reporting.unattended.context'
+    _fields = [
+        'date', 'days_late', 'number', 'party', 'phone', 'business_unit',
+        'channel', 'operator', 'kind', 'summary', 'last_activity',
+        'last_result', 'interest']
+    _group = 'channel'
+    _group_order = 'channel.name'
+
+    @classmethod
+    def _order_groups(cls):
+        return super()._order_groups() + [
+            ('operator.party', 'ASC NULLS FIRST'),
+            ('operator', 'ASC NULLS FIRST'),
+            ]
+
+    @classmethod
+    def _groups(cls, rows):
+        groups = super()._groups(rows)
+        for group in groups:
+            group.groups = cls._group_by(group.rows, 'operator')
+        return groups
+
+    @classmethod
+    def _group_empty(cls, name):
+        if name == 'channel':
+            return gettext(
+                'sale_opportunity_management.msg_unattended_no_channel')
+        return super()._group_empty(name)
+
+    @classmethod
+    def _totals(cls, rows):
+        total = super()._totals(rows)
+        days = [r.days_late for r in rows]
+        total.days_average = sum(days) / len(days) if days else 0
+        total.days_max = max(days, default=0)
+        return total
+
+
 def _buttons():
     return [
         Button("Cancel", 'end', 'tryton-cancel'),
@@ -376,3 +426,18 @@ class PrintTrackingAssignment(_Print):
     print_pdf = StateAction(
         'sale_opportunity_management'
         '.report_tracking_reporting_assignment_pdf')
+
+
+class PrintTrackingUnattended(_Print):
+    __name__ = 'sale.tracking.reporting.unattended.print'
+
+    start = StateView(
+        'sale.tracking.reporting.unattended.context',
+        'sale_opportunity_management'
+        '.tracking_reporting_unattended_context_view_form',
+        _buttons())
+    print_odt = StateAction(
+        'sale_opportunity_management.report_tracking_reporting_unattended')
+    print_pdf = StateAction(
+        'sale_opportunity_management'
+        '.report_tracking_reporting_unattended_pdf')

@@ -13,7 +13,9 @@ from unittest.mock import patch
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.sale_opportunity_management.activity import to_local
 from trytond.pool import Pool
+from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import activate_module, with_transaction
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, check_access
@@ -25,7 +27,10 @@ PENDING = 'sale.call.reporting.pending'
 POTENTIAL = 'sale.call.reporting.potential'
 CUSTOMER = 'sale.tracking.reporting.customer'
 ASSIGNMENT = 'sale.tracking.reporting.assignment'
-REPORTS = [DONE, PENDING, POTENTIAL, CUSTOMER, ASSIGNMENT]
+UNATTENDED = 'sale.tracking.reporting.unattended'
+UNATTENDED_CHANNEL = 'sale.tracking.reporting.unattended.channel'
+UNATTENDED_OPERATOR = 'sale.tracking.reporting.unattended.operator'
+REPORTS = [DONE, PENDING, POTENTIAL, CUSTOMER, ASSIGNMENT, UNATTENDED]
 
 # In the company it is the 15th at 18:30, in UTC as well the 15th at 23:30
 NOW = dt.datetime(2026, 3, 15, 23, 30)
@@ -63,7 +68,8 @@ def frozen(moment, timezone='America/Bogota'):
         tz.ZoneInfo(timezone)).date()
     with ExitStack() as stack:
         for name in [
-                'activity', 'tracking_reporting', 'call_reporting', 'report']:
+                'activity', 'tracking_reporting', 'call_reporting',
+                'unattended_reporting', 'report']:
             stack.enter_context(
                 patch(f'{MODULE}.{name}.now', return_value=moment))
         stack.enter_context(patch.object(Date, 'today', return_value=today))
@@ -501,6 +507,233 @@ class ReportingTestCase(unittest.TestCase):
                             **context)],
                     customers)
 
+    def setup_unattended(self):
+        "Add trackings that are overdue since some days"
+        self.setup_trackings()
+        with frozen(dt.datetime(2026, 2, 1)):
+            for values in [
+                    ("Kappa", "Cali", "Optics", True, 'oscar', '2026-02-01',
+                        None, [('2026-02-03 15:00', 'oscar', '2', None)],
+                        '2026-02-10 15:00'),
+                    ("Lambda", None, "Brigade", True, 'oscar', '2026-02-01',
+                        None, [], '2026-03-15 23:29'),
+                    ("Omicron", None, "Brigade", False, 'ana', '2026-02-01',
+                        None, [], '2026-03-06 04:59'),
+                    # Falls due now: not yet late
+                    ("Sigma", None, "Optics", True, None, '2026-02-01', None,
+                        [], '2026-03-15 23:30'),
+                    ("Tau", None, "Optics", True, None, '2026-02-01', None,
+                        [], '2026-03-13 15:00'),
+                    ]:
+                self.trackings[values[0]] = self.create_tracking(
+                    self.company, *values)
+
+    @with_transaction()
+    def test_unattended(self):
+        "Test the rows of the unattended trackings"
+        self.setup_unattended()
+        self.assertEqual(
+            self.rows(UNATTENDED, [
+                    'party.name', 'date', 'days_late', 'channel.name',
+                    'operator.party.name', 'kind', 'summary',
+                    'last_activity', 'last_result', 'interest',
+                    'origin.__name__']), [
+                ("Kappa", dt.datetime(2026, 2, 10, 15), 33, "North", "Oscar",
+                    'call', "Call Kappa again", dt.datetime(2026, 2, 3, 15),
+                    "Call 2 of Kappa", '2', 'sale.tracking'),
+                # On the 5th at 23:59 of the company
+                ("Omicron", dt.datetime(2026, 3, 6, 4, 59), 10, None, "Ana",
+                    'call', "Call Omicron again", None, None, None,
+                    'sale.tracking'),
+                ("Tau", dt.datetime(2026, 3, 13, 15), 2, "North", None,
+                    'call', "Call Tau again", None, None, None,
+                    'sale.tracking'),
+                ("Alfa", dt.datetime(2026, 3, 14, 15), 1, "North", "Olga",
+                    'call', "Call Alfa again", dt.datetime(2026, 3, 15, 4, 30),
+                    "Call 3 of Alfa", '3', 'sale.tracking'),
+                ("Lambda", dt.datetime(2026, 3, 15, 23, 29), 0, "North",
+                    "Oscar", 'call', "Call Lambda again", None, None, None,
+                    'sale.tracking'),
+                ])
+        oscar = self.employees['oscar']
+        date = dt.date
+        for context, domain, order, customers in [
+                ({'operators': [oscar.id]}, [], None, ["Kappa", "Lambda"]),
+                ({'channels': [self.channel.id]}, [], None,
+                    ["Kappa", "Tau", "Alfa", "Lambda"]),
+                ({'business_units': [self.units["Brigade"].id]}, [], None,
+                    ["Omicron", "Lambda"]),
+                ({'from_date': date(2026, 3, 6)}, [], None,
+                    ["Tau", "Alfa", "Lambda"]),
+                ({
+                        'from_date': date(2026, 3, 5),
+                        'to_date': date(2026, 3, 5),
+                        }, [], None, ["Omicron"]),
+                ({'days_late': 0}, [], None,
+                    ["Kappa", "Omicron", "Tau", "Alfa", "Lambda"]),
+                ({'days_late': 1}, [], None,
+                    ["Kappa", "Omicron", "Tau", "Alfa"]),
+                ({'days_late': 10}, [], None, ["Kappa", "Omicron"]),
+                ({'days_late': 11}, [], None, ["Kappa"]),
+                ({}, [('days_late', '>', 7)], None, ["Kappa", "Omicron"]),
+                ({}, [('days_late', '=', 2)], None, ["Tau"]),
+                ({}, [('kind', '=', 'task')], None, []),
+                ({}, [('summary', 'ilike', '%Tau%')], None, ["Tau"]),
+                ({}, [('operator', '=', None)], None, ["Tau"]),
+                ({}, [], [('days_late', 'ASC')],
+                    ["Lambda", "Alfa", "Tau", "Omicron", "Kappa"]),
+                ]:
+            with self.subTest(context=context, domain=domain, order=order):
+                self.assertEqual(
+                    [c for c, in self.rows(
+                            UNATTENDED, ['party.name'], domain, order,
+                            **context)],
+                    customers)
+
+    @with_transaction()
+    def test_unattended_activity(self):
+        "Test that the next of the pending activities is what was planned"
+        self.setup_unattended()
+        pool = Pool()
+        Task = pool.get('sale.task')
+        tracking = self.trackings["Alfa"]
+        with frozen(dt.datetime(2026, 3, 1)):
+            Task.create([{
+                        'tracking': tracking.id,
+                        'planned_date': dt.datetime(2026, 3, day, 12),
+                        'summary': f"Task of {day}",
+                        } for day in [12, 11, 20]])
+        domain = [('party.name', '=', "Alfa")]
+        self.assertEqual(
+            self.rows(UNATTENDED, ['days_late', 'kind', 'summary'], domain),
+            [(4, 'task', "Task of 11")])
+        tracking = tracking.__class__(tracking.id)
+        with frozen(NOW):
+            for activity in [*tracking.calls, *tracking.tasks]:
+                if activity.state == 'pending' and activity.date < NOW:
+                    activity.cancel([activity])
+        self.assertEqual(self.rows(UNATTENDED, ['id'], domain), [])
+
+    @with_transaction()
+    def test_unattended_days(self):
+        "Test that the days late are days of the company in any time zone"
+        self.setup_company()
+        pool = Pool()
+        Unattended = pool.get(UNATTENDED)
+        for timezone, moment in [
+                ('Europe/Madrid', dt.datetime(2026, 3, 29, 12)),
+                ('Europe/Madrid', dt.datetime(2026, 10, 25, 23, 30)),
+                ('America/Bogota', dt.datetime(2026, 3, 15, 23, 30)),
+                ('Pacific/Apia', dt.datetime(2026, 4, 5, 0, 30)),
+                (None, dt.datetime(2026, 1, 1, 0, 1)),
+                ]:
+            with self.subTest(timezone=timezone, moment=moment):
+                self.company.timezone = timezone
+                self.company.save()
+                company = self.company
+                days = {}
+                with frozen(dt.datetime(2014, 1, 1)):
+                    for hours in [
+                            1, 12, 13, 22, 23, 24, 25, 26, 47, 24 * 148 - 1,
+                            24 * 148, 24 * 200 + 1, 24 * 365 * 5 + 11,
+                            24 * 365 * 9]:
+                        date = moment - dt.timedelta(hours=hours)
+                        tracking = self.create_tracking(
+                            company, f"{timezone} {hours}", None, "Optics",
+                            True, 'olga', '2014-01-01', None, [], str(date))
+                        days[tracking] = (
+                            to_local(company, moment).date()
+                            - to_local(company, date).date()).days
+                with frozen(moment, timezone or 'UTC'), \
+                        Transaction().set_context(company=company.id):
+                    self.assertEqual({
+                            r.tracking: r.days_late
+                            for r in Unattended.search([
+                                    ('tracking', 'in', list(days)),
+                                    ])}, days)
+                    for number in set(days.values()):
+                        with Transaction().set_context(days_late=number):
+                            Transaction().get_cache().clear()
+                            self.assertEqual({
+                                    r.tracking for r in Unattended.search([
+                                            ('tracking', 'in', list(days)),
+                                            ])},
+                                {t for t, d in days.items() if d >= number})
+
+    @with_transaction()
+    def test_unattended_totals(self):
+        "Test the totals of the unattended trackings"
+        self.setup_unattended()
+        columns = [
+            'channel_name', 'number', 'customers', 'days_late_average',
+            'days_late_max', 'date']
+        self.assertEqual(
+            self.rows(UNATTENDED_CHANNEL, columns), [
+                ("Without Channel", 1, 1, 10, 10,
+                    dt.datetime(2026, 3, 6, 4, 59)),
+                ("North", 4, 4, 9, 33, dt.datetime(2026, 2, 10, 15)),
+                ])
+        columns = [
+            'channel_name', 'operator_name', 'number', 'days_late_average',
+            'days_late_max']
+        self.assertEqual(
+            self.rows(UNATTENDED_OPERATOR, columns), [
+                ("Without Channel", "Ana", 1, 10, 10),
+                ("North", "Unassigned", 1, 2, 2),
+                ("North", "Olga", 1, 1, 1),
+                ("North", "Oscar", 2, 16.5, 33),
+                ])
+        self.assertEqual(
+            self.rows(
+                UNATTENDED_CHANNEL, ['number'], from_date=dt.date(2026, 3, 6)),
+            [(3,)])
+        for name, rows in [
+                ('olga', [("North", "Olga", 1)]),
+                ('oscar', [("North", "Oscar", 2)]),
+                ('mario', [
+                        ("North", "Unassigned", 1), ("North", "Olga", 1),
+                        ("North", "Oscar", 2)]),
+                ('ana', [
+                        ("Without Channel", "Ana", 1),
+                        ("North", "Unassigned", 1), ("North", "Olga", 1),
+                        ("North", "Oscar", 2)]),
+                ]:
+            with self.subTest(user=name), self.as_user(name):
+                self.assertEqual(
+                    self.rows(
+                        UNATTENDED_OPERATOR,
+                        ['channel_name', 'operator_name', 'number']), rows)
+        for model in [UNATTENDED_CHANNEL, UNATTENDED_OPERATOR]:
+            with self.as_user('nobody'), self.assertRaises(AccessError):
+                self.rows(model, ['id'])
+
+    @with_transaction()
+    def test_unattended_open(self):
+        "Test that the totals open their trackings"
+        self.setup_unattended()
+        pool = Pool()
+        Wizard = pool.get('sale.tracking.reporting.unattended.open', 'wizard')
+        for model, customers in [
+                (UNATTENDED_CHANNEL, [
+                        {"Omicron"}, {"Kappa", "Tau", "Alfa", "Lambda"}]),
+                (UNATTENDED_OPERATOR, [
+                        {"Omicron"}, {"Tau"}, {"Alfa"}, {"Kappa", "Lambda"}]),
+                ]:
+            for (id_,), expected in zip(self.rows(model, ['id']), customers):
+                with self.subTest(model=model, expected=expected):
+                    with frozen(NOW), self.as_user('ana'), \
+                            Transaction().set_context(
+                                active_model=model, active_id=id_,
+                                active_ids=[id_]):
+                        session_id, _, _ = Wizard.create()
+                        (action, _), = Wizard.execute(
+                            session_id, {}, 'open_')['actions']
+                    domain = PYSONDecoder().decode(action['pyson_domain'])
+                    self.assertEqual({
+                            c for c, in self.rows(
+                                UNATTENDED, ['party.name'], domain)},
+                        expected)
+
     @with_transaction()
     def test_potential_customers(self):
         "Test the rows of the potential customers"
@@ -575,10 +808,12 @@ class ReportingTestCase(unittest.TestCase):
             'olga': {
                 DONE: {"Alfa"}, PENDING: {"Alfa"}, POTENTIAL: {"Alfa"},
                 CUSTOMER: {"Alfa"}, ASSIGNMENT: {"Alfa"},
+                UNATTENDED: {"Alfa"},
                 },
             'oscar': {
                 DONE: {"Delta"}, PENDING: {"Delta"}, POTENTIAL: {"Delta"},
                 CUSTOMER: {"Delta"}, ASSIGNMENT: {"Delta"},
+                UNATTENDED: set(),
                 },
             'mario': {
                 DONE: {"Alfa", "Delta"},
@@ -586,6 +821,7 @@ class ReportingTestCase(unittest.TestCase):
                 POTENTIAL: {"Alfa", "Delta"},
                 CUSTOMER: {"Alfa", "Delta", "Gamma"},
                 ASSIGNMENT: {"Alfa", "Delta", "Gamma"},
+                UNATTENDED: {"Alfa"},
                 },
             'ana': {
                 DONE: {"Alfa", "Beta", "Delta"},
@@ -593,6 +829,7 @@ class ReportingTestCase(unittest.TestCase):
                 POTENTIAL: {"Alfa", "Delta"},
                 CUSTOMER: {"Alfa", "Beta", "Delta", "Gamma"},
                 ASSIGNMENT: {"Alfa", "Delta", "Gamma"},
+                UNATTENDED: {"Alfa"},
                 },
             }
         customers = {"Alfa", "Beta", "Gamma", "Delta", "Omega"}
@@ -720,6 +957,61 @@ class ReportingTestCase(unittest.TestCase):
                 ])
 
     @with_transaction()
+    def test_print_unattended(self):
+        "Test the document of the unattended trackings"
+        self.setup_unattended()
+        extension, content, _, name = self.print_(
+            UNATTENDED, from_date=dt.date(2026, 2, 1), days_late=1)
+        self.assertEqual((extension, name), ('odt', "Unattended Trackings"))
+        number = {
+            name: tracking.number
+            for name, tracking in self.trackings.items()}
+        self.assertEqual(text_of(content), [
+                "Unattended Trackings",
+                "From Date: 02/01/2026",
+                "Days Late: 1",
+                "Timezone: America/Bogota",
+                "Totals by channel and operator",
+                "Channel and Operator", "Trackings", "Customers",
+                "Average Days Late", "Maximum Days Late",
+                "Without Channel", "1", "1", "10.0", "10",
+                "Ana", "1", "1", "10.0", "10",
+                "North", "3", "3", "12.0", "33",
+                "Unassigned", "1", "1", "2.0", "2",
+                "Olga", "1", "1", "1.0", "1",
+                "Oscar", "1", "1", "33.0", "33",
+                "Total", "4", "4", "11.5", "33",
+                "Unattended trackings by channel and operator",
+                "Days Late", "Due Date", "Number", "Customer", "Phone",
+                "Business Unit", "Kind", "What For", "Last Activity",
+                "Last Result", "Interest",
+                "Without Channel / Ana (1)",
+                "10", "03/05/2026 23:59", number["Omicron"], "Omicron",
+                "+57 310 5551234", "Brigade", "Call", "Call Omicron again",
+                "North / Unassigned (1)",
+                "2", "03/13/2026 10:00", number["Tau"], "Tau",
+                "+57 310 5551234", "Optics", "Call", "Call Tau again",
+                "North / Olga (1)",
+                "1", "03/14/2026 10:00", number["Alfa"], "Alfa",
+                "+57 310 5551234", "Optics", "Call", "Call Alfa again",
+                "03/14/2026", "Call 3 of Alfa", "3",
+                "North / Oscar (1)",
+                "33", "02/10/2026 10:00", number["Kappa"], "Kappa",
+                "+57 310 5551234", "Optics", "Call", "Call Kappa again",
+                "02/03/2026", "Call 2 of Kappa", "2",
+                "Interest: 0 No Answer, 1 No Interest, "
+                "2 Some Interest, Send More Information, "
+                "3 High Interest, Make the Sale",
+                ])
+        self.assertEqual(text_of(content, 'styles.xml'), [
+                "Dunder Mifflin",
+                "Unattended Trackings",
+                "Print Date: 03/15/2026 18:30",
+                "User: Ana",
+                "1/1",
+                ])
+
+    @with_transaction()
     def test_print_trackings_of_customers(self):
         "Test the document of the trackings of customers"
         self.setup_trackings()
@@ -791,6 +1083,7 @@ class ReportingTestCase(unittest.TestCase):
                     "No calls with high interest were made in the period."),
                 (CUSTOMER, "There are no trackings of customers to show."),
                 (ASSIGNMENT, "There are no open trackings."),
+                (UNATTENDED, "There are no unattended trackings."),
                 ]:
             for ids in [None, []]:
                 with self.subTest(model=model, ids=ids):
