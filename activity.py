@@ -643,8 +643,7 @@ class Activity(UnionMixin, _ActivityMixin):
             },
         help="When the activity was done or, until then, is planned.")
     duration = fields.TimeDelta("Duration", readonly=True)
-    end_date = fields.Function(
-        fields.DateTime("End Date", format='%H:%M'), 'get_end_date')
+    end_date = fields.DateTime("End Date", format='%H:%M', readonly=True)
     due = fields.Function(
         fields.Selection([
                 (None, ""),
@@ -722,12 +721,6 @@ class Activity(UnionMixin, _ActivityMixin):
     @classmethod
     def get_kind_icon(cls, lines, name):
         return {line.id: f'tryton-sale-{line.kind}' for line in lines}
-
-    @classmethod
-    def get_end_date(cls, lines, name):
-        return {
-            line.id: line.date + line.duration if line.duration else None
-            for line in lines}
 
     @classmethod
     def _due_dates(cls):
