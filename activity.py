@@ -6,6 +6,7 @@ import datetime as dt
 from collections import defaultdict
 
 from sql import Column, Literal, Union
+from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext
 from trytond.model import (
@@ -553,6 +554,8 @@ class ActivityMixin(Workflow, _ActivityMixin):
         _, _, kind = cls.__name__.rpartition('.')
         columns['kind'] = Literal(kind)
         columns['role'] = Literal('main')
+        columns['end_date'] = Coalesce(
+            columns.get('end_date', Literal(None)), table.date)
         return columns
 
     @classmethod
@@ -567,6 +570,10 @@ class ActivityMixin(Workflow, _ActivityMixin):
     def activity(self):
         "The activity of the line of sale.activity"
         return self
+
+    def move_values(self, date, end_date):
+        "Return the values to write to move the activity on the calendar"
+        return {'planned_date': date}
 
     @classmethod
     def get_trackings(cls, activities):
@@ -643,7 +650,12 @@ class Activity(UnionMixin, _ActivityMixin):
             },
         help="When the activity was done or, until then, is planned.")
     duration = fields.TimeDelta("Duration", readonly=True)
-    end_date = fields.DateTime("End Date", format='%H:%M', readonly=True)
+    end_date = fields.DateTime(
+        "End Date", format='%H:%M',
+        states={
+            'readonly': Eval('state') != 'pending',
+            },
+        help="The date itself for what has no planned duration.")
     due = fields.Function(
         fields.Selection([
                 (None, ""),
@@ -668,6 +680,13 @@ class Activity(UnionMixin, _ActivityMixin):
         'task': '#7a5ba8',
         'meeting': '#3f7d3f',
         }
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update({
+                'open': {},
+                })
 
     @staticmethod
     def union_models():
@@ -807,15 +826,22 @@ class Activity(UnionMixin, _ActivityMixin):
             ]
 
     @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_activity_open')
+    def open(cls, lines):
+        pass
+
+    @classmethod
     def write(cls, *args):
         # The lines are those of a query: what is moved are the activities
         for lines, values in zip(args[::2], args[1::2]):
-            if values.keys() - {'date'}:
+            if values.keys() - {'date', 'end_date'}:
                 raise AccessError(gettext(
                         'sale_opportunity_management.msg_activity_line'))
-            for activity in cls.get_activities(lines):
-                activity.__class__.write(
-                    [activity], {'planned_date': values['date']})
+            for line, activity in zip(lines, cls.get_activities(lines)):
+                activity.__class__.write([activity], activity.move_values(
+                        values.get('date', line.date),
+                        values.get('end_date', line.end_date)))
 
 
 class Open(Wizard):

@@ -140,7 +140,8 @@ class ActivityTestCase(unittest.TestCase):
                 planned_date=dt.datetime(2026, 1, 2))
             line, = tracking.activities
             date = dt.datetime(2026, 1, 5, 10)
-            Activity.write([line], {'date': date})
+            # As the calendar does, which moves the end too
+            Activity.write([line], {'date': date, 'end_date': date})
             self.assertEqual(Call(call.id).planned_date, date)
             self.assertEqual(
                 tracking.__class__(tracking.id).next_activity, date)
