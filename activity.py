@@ -622,6 +622,7 @@ class Activity(UnionMixin, _ActivityMixin):
     kind = fields.Selection([
             ('call', "Call"),
             ('task', "Task"),
+            ('incident', "Incident"),
             ('meeting', "Meeting"),
             ], "Kind", readonly=True)
     kind_string = kind.translated('kind')
@@ -678,6 +679,7 @@ class Activity(UnionMixin, _ActivityMixin):
     _calendar_colors = {
         'call': '#1b7a9c',
         'task': '#7a5ba8',
+        'incident': '#c2562f',
         'meeting': '#3f7d3f',
         }
 
@@ -691,7 +693,8 @@ class Activity(UnionMixin, _ActivityMixin):
     @staticmethod
     def union_models():
         return [
-            'sale.call', 'sale.task', 'sale.meeting', 'sale.meeting.attendee']
+            'sale.call', 'sale.task', 'sale.task-sale.tracking',
+            'sale.meeting', 'sale.meeting.attendee']
 
     @classmethod
     def table_query(cls):
@@ -851,6 +854,7 @@ class Open(Wizard):
     start = StateTransition()
     call = StateAction('sale_opportunity_management.act_call_open')
     task = StateAction('sale_opportunity_management.act_task_open')
+    incident = StateAction('sale_opportunity_management.act_task_open')
     meeting = StateAction('sale_opportunity_management.act_meeting_open')
 
     def transition_start(self):
@@ -864,4 +868,5 @@ class Open(Wizard):
 
     do_call = _do_open
     do_task = _do_open
+    do_incident = _do_open
     do_meeting = _do_open

@@ -167,16 +167,18 @@ class AssignMixin(ModelSQL):
         Opportunity = pool.get('sale.opportunity')
         if not previous:
             return
-        for Model in Activity.activity_models():
-            Model.write([
-                    a for a in Model.search([
-                            ('tracking', 'in', list(previous)),
-                            ('state', '=', 'pending'),
-                            ], order=[])
-                    if not a.assignee
-                    or a.assignee == previous[a.tracking.id]], {
-                    'assignee': operator,
-                    })
+        # The operator is told about the trackings
+        with Transaction().set_context(_notify_assigned=False):
+            for Model in Activity.activity_models():
+                Model.write([
+                        a for a in Model.search([
+                                ('tracking', 'in', list(previous)),
+                                ('state', '=', 'pending'),
+                                ], order=[])
+                        if not a.assignee
+                        or a.assignee == previous[a.tracking.id]], {
+                        'assignee': operator,
+                        })
         if operator:
             Opportunity.write([
                     o for o in Opportunity.search([

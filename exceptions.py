@@ -58,6 +58,26 @@ class AttendError(UserError):
     pass
 
 
+class TaskStatusError(UserError):
+    pass
+
+
+class TaskPostponeError(ValidationError):
+    pass
+
+
+class TaskDateError(ValidationError):
+    pass
+
+
+class TaskLinkError(ValidationError):
+    pass
+
+
+class TaskAssigneeError(ValidationError):
+    pass
+
+
 class AssignError(UserError):
     pass
 

@@ -18,6 +18,7 @@ RULE_MODELS = {
     'sale.call',
     'sale.campaign',
     'sale.task',
+    'sale.task-sale.tracking',
     'sale.activity',
     'sale.meeting',
     'sale.meeting.attendee',

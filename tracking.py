@@ -169,6 +169,19 @@ class Tracking(
             },
         depends={'operator'},
         order=[('date', 'DESC'), ('id', 'DESC')])
+    linked_tasks = fields.Many2Many(
+        'sale.task-sale.tracking', 'tracking', 'task', "Linked Tasks",
+        states=_states,
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ['OR',
+                ('tracking', '=', None),
+                ('tracking', '!=', Eval('id', -1)),
+                ],
+            ],
+        order=[('task.date', 'DESC'), ('task.id', 'DESC')],
+        help="The tasks and incidents that were not created from the "
+        "tracking but are shown on it.")
     meetings = fields.One2Many(
         'sale.meeting', 'tracking', "Meetings", states=_states,
         domain=[
@@ -244,6 +257,18 @@ class Tracking(
             }
         cls._buttons.update({
                 'record_call': {
+                    'invisible': Eval('state') != 'open',
+                    'depends': ['state'],
+                    },
+                'create_task': {
+                    'invisible': Eval('state') != 'open',
+                    'depends': ['state'],
+                    },
+                'create_incident': {
+                    'invisible': Eval('state') != 'open',
+                    'depends': ['state'],
+                    },
+                'link_task': {
                     'invisible': Eval('state') != 'open',
                     'depends': ['state'],
                     },
@@ -525,6 +550,34 @@ class Tracking(
         return language
 
     @classmethod
+    def read(cls, ids, fields_names):
+        if ('rec_name' in fields_names
+                and set(fields_names) <= {'id', 'rec_name'}
+                and cls._is_named(ids)):
+            with without_check_access():
+                return super().read(ids, fields_names)
+        return super().read(ids, fields_names)
+
+    @classmethod
+    def _is_named(cls, ids):
+        """Return if only the activities let the user know the trackings
+
+        Whoever reads an activity reads also the name of its tracking."""
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        if not Transaction().check_access:
+            return False
+        unknown = set(ids) - set(map(int, cls.search(
+                    [('id', 'in', ids)], order=[])))
+        if not unknown:
+            return False
+        for Model in Activity.activity_models():
+            unknown -= {a.tracking.id for a in Model.search([
+                        ('tracking', 'in', list(unknown)),
+                        ], order=[])}
+        return not unknown
+
+    @classmethod
     def preprocess_values(cls, mode, values):
         pool = Pool()
         Configuration = pool.get('sale.configuration')
@@ -676,9 +729,9 @@ class Tracking(
     def copy(cls, trackings, default=None):
         default = default.copy() if default is not None else {}
         for name in [
-                'number', 'activities', 'calls', 'tasks', 'meetings',
-                'opportunity', 'sale', 'interest', 'last_activity',
-                'next_activity', 'end_date', 'closed_by']:
+                'number', 'activities', 'calls', 'tasks', 'linked_tasks',
+                'meetings', 'opportunity', 'sale', 'interest',
+                'last_activity', 'next_activity', 'end_date', 'closed_by']:
             default.setdefault(name, None)
         default.setdefault('start_date', cls.default_start_date())
         return super().copy(trackings, default=default)
@@ -687,6 +740,24 @@ class Tracking(
     @ModelView.button_action(
         'sale_opportunity_management.wizard_tracking_record_call')
     def record_call(cls, trackings):
+        pass
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_tracking_create_task')
+    def create_task(cls, trackings):
+        pass
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_tracking_create_incident')
+    def create_incident(cls, trackings):
+        pass
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_tracking_link_task')
+    def link_task(cls, trackings):
         pass
 
     @classmethod

@@ -125,11 +125,12 @@ class AccessTestCase(unittest.TestCase):
         pool = Pool()
         BusinessUnit = pool.get('sale.business_unit')
         Channel = pool.get('sale.channel')
+        TaskType = pool.get('sale.task.type')
         Typology = pool.get('sale.campaign.typology')
         values = {'name': "Config", 'company': company.id}
         return (
             Channel.create([values]) + BusinessUnit.create([values])
-            + Typology.create([values]))
+            + TaskType.create([values]) + Typology.create([values]))
 
     def create_records(self, owner, company, channel, operator, unit):
         pool = Pool()
@@ -258,6 +259,195 @@ class AccessTestCase(unittest.TestCase):
                         self.as_user(users[role]):
                     self.assertEqual(
                         {a.summary for a in Model.search([])}, names)
+
+    def create_owned(self, owner, company, employees, owners, unit):
+        "Return the tracking and the task of the owner"
+        _, channel, operator = owners[owner]
+        records = self.create_records(
+            owner, company, channel, operator or employees['operator'], unit)
+        tracking, _ = records['sale.tracking']
+        task, _ = records['sale.task']
+        return tracking, task
+
+    @with_transaction()
+    def test_task(self):
+        "Test who sees a task that is not of an own tracking"
+        pool = Pool()
+        Task = pool.get('sale.task')
+        company, employees, users, owners, unit = self.setup_records()
+        own, colleague, outside = (
+            self.create_owned(o, company, employees, owners, unit)[0].id
+            for o in ['own', 'colleague', 'outside'])
+        operator = employees['operator'].id
+        for values, roles in [
+                ({}, set()),
+                ({'tracking': outside}, set()),
+                ({'assignee': operator}, {'operator', 'manager'}),
+                ({'assignee': employees['colleague'].id}, {'manager'}),
+                ({'assignee': operator, 'tracking': outside},
+                    {'operator', 'manager'}),
+                ({'registered_by': operator}, {'operator'}),
+                ({'registered_by': operator, 'tracking': outside},
+                    {'operator'}),
+                ({'tracking': own}, {'operator', 'manager'}),
+                ({'linked_trackings': [('add', [own])]},
+                    {'operator', 'manager'}),
+                ({'linked_trackings': [('add', [colleague])]}, {'manager'}),
+                ({'linked_trackings': [('add', [outside])]}, set()),
+                ]:
+            task, = Task.create([{
+                        'company': company.id,
+                        'summary': "Task",
+                        'assignee': employees['outside'].id,
+                        **values,
+                        }])
+            for role in TABLE:
+                with self.subTest(role=role, values=values), \
+                        self.as_user(users[role]):
+                    if role in roles | {'administrator'}:
+                        self.assertEqual(
+                            Task.search([('id', '=', task.id)]), [task])
+                        Task.read([task.id], ['status', 'tracking.rec_name'])
+                        Task.write([Task(task.id)], {'priority': 'high'})
+                    else:
+                        with self.assertRaises(AccessError):
+                            Task.write([Task(task.id)], {'priority': 'high'})
+
+    @with_transaction()
+    def test_tracking_name(self):
+        "Test that the agenda tells only the name of a tracking of others"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Tracking = pool.get('sale.tracking')
+        company, employees, users, owners, unit = self.setup_records()
+        tracking, _ = self.create_owned(
+            'outside', company, employees, owners, unit)
+        other, _ = self.create_owned(
+            'outside', company, employees, owners, unit)
+        call, = Call.create([{
+                    'tracking': tracking.id,
+                    'assignee': employees['operator'].id,
+                    'planned_date': now() + dt.timedelta(days=1),
+                    }])
+        with self.as_user(users['operator']):
+            values, = Call.read([call.id], ['tracking.rec_name'])
+            self.assertEqual(
+                values['tracking.']['rec_name'], tracking.rec_name)
+            for ids, names in [
+                    ([tracking.id], ['id']),
+                    ([tracking.id], ['number']),
+                    ([tracking.id], ['rec_name', 'phone']),
+                    ([other.id], ['rec_name']),
+                    ([tracking.id, other.id], ['rec_name']),
+                    ]:
+                with self.subTest(ids=ids, names=names), \
+                        self.assertRaises(AccessError):
+                    Tracking.read(ids, names)
+
+    @with_transaction()
+    def test_task_create(self):
+        "Test for whom each role may register tasks"
+        pool = Pool()
+        Task = pool.get('sale.task')
+        company, employees, users, owners, unit = self.setup_records()
+        trackings = {
+            o: self.create_owned(o, company, employees, owners, unit)[0].id
+            for o in ['own', 'colleague', 'outside']}
+        for role, owner, assignee, allowed in [
+                ('operator', None, 'operator', True),
+                ('operator', None, 'outside', True),
+                ('operator', 'own', 'outside', True),
+                ('operator', 'colleague', 'operator', False),
+                ('operator', 'outside', 'operator', False),
+                ('manager', 'colleague', 'outside', True),
+                ('manager', 'outside', 'manager', False),
+                ('manager', 'outside', 'colleague', False),
+                ('manager', None, 'outside', True),
+                ('administrator', 'outside', 'outside', True),
+                ('nobody', None, 'nobody', False),
+                ]:
+            values = {
+                'summary': "Task",
+                'tracking': trackings.get(owner),
+                'assignee': employees[assignee].id,
+                }
+            with self.subTest(role=role, owner=owner, assignee=assignee), \
+                    self.as_user(users[role]):
+                if allowed:
+                    Task.create([values])
+                else:
+                    with self.assertRaises(AccessError):
+                        Task.create([values])
+
+    @with_transaction()
+    def test_task_link(self):
+        "Test that a link gives no access to what a role may not see"
+        pool = Pool()
+        Link = pool.get('sale.task-sale.tracking')
+        Task = pool.get('sale.task')
+        Tracking = pool.get('sale.tracking')
+        company, employees, users, owners, unit = self.setup_records()
+
+        def by_task(task, tracking):
+            Task.write([Task(task.id)], {
+                    'linked_trackings': [('add', [tracking.id])]})
+
+        def by_tracking(task, tracking):
+            Tracking.write([Tracking(tracking.id)], {
+                    'linked_tasks': [('add', [task.id])]})
+
+        def by_link(task, tracking):
+            Link.create([{'task': task.id, 'tracking': tracking.id}])
+
+        for role, task_owner, tracking_owner, allowed in [
+                ('operator', 'own', 'own', True),
+                ('operator', 'own', 'colleague', False),
+                ('operator', 'colleague', 'own', False),
+                ('operator', 'outside', 'own', False),
+                ('manager', 'colleague', 'own', True),
+                ('manager', 'outside', 'own', False),
+                ('manager', 'own', 'outside', False),
+                ('administrator', 'outside', 'own', True),
+                ('nobody', 'own', 'own', False),
+                ]:
+            for link in [by_task, by_tracking, by_link]:
+                _, task = self.create_owned(
+                    task_owner, company, employees, owners, unit)
+                tracking, _ = self.create_owned(
+                    tracking_owner, company, employees, owners, unit)
+                with self.subTest(
+                            role=role, task=task_owner,
+                            tracking=tracking_owner, by=link.__name__), \
+                        self.as_user(users[role]):
+                    if allowed:
+                        link(task, tracking)
+                        self.assertEqual(
+                            Task(task.id).linked_trackings, (tracking,))
+                        Tracking.write([Tracking(tracking.id)], {
+                                'linked_tasks': [('remove', [task.id])]})
+                        self.assertFalse(Task(task.id).linked_trackings)
+                    else:
+                        with self.assertRaises(AccessError):
+                            link(task, tracking)
+
+    @with_transaction()
+    def test_task_linked_trackings(self):
+        "Test that only the trackings that the user sees are read"
+        pool = Pool()
+        Task = pool.get('sale.task')
+        company, employees, users, owners, unit = self.setup_records()
+        tracking, task = self.create_owned(
+            'own', company, employees, owners, unit)
+        others = [
+            self.create_owned(o, company, employees, owners, unit)[0]
+            for o in ['own', 'outside']]
+        Task.write([task], {
+                'linked_trackings': [('add', [t.id for t in others])]})
+        for role, number in [
+                ('operator', 1), ('manager', 1), ('administrator', 2)]:
+            with self.subTest(role=role), self.as_user(users[role]):
+                values, = Task.read([task.id], ['linked_trackings'])
+                self.assertEqual(len(values['linked_trackings']), number)
 
     @with_transaction()
     def test_meeting(self):
