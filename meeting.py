@@ -483,9 +483,21 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
             if values.get('duration') is None:
                 values['duration'] = cls.default_duration()
             if not values.get('end_date'):
-                values['end_date'] = (
-                    values['planned_date'] + values['duration'])
+                values['end_date'] = cls._end(values)
         return values
+
+    @classmethod
+    def _end(cls, values):
+        "Return the end of what is created with the values"
+        pool = Pool()
+        Company = pool.get('company.company')
+        start, duration = values['planned_date'], values['duration']
+        if values.get('whole_day') and values.get('company'):
+            # Some days have 23 or 25 hours
+            company = Company(values['company'])
+            start = to_local(company, start).replace(tzinfo=None)
+            return to_utc(company, start + duration)
+        return start + duration
 
     def compute_fields(self, field_names=None):
         values = super().compute_fields(field_names=field_names)

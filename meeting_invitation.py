@@ -304,10 +304,16 @@ class InvitationMixin(ModelSQL, ModelView):
         "Return the message about the meeting for the attendee"
         if method is None:
             method = 'CANCEL' if self.state == 'cancelled' else 'REQUEST'
-        with Transaction().set_context(
+        # Who may not read the attendees may still have changed the meeting
+        with Transaction().set_user(0), Transaction().set_context(
                 company=self.company.id, meeting_method=method):
-            message, title = get_email(
+            message, _ = get_email(
                 'sale.meeting.invitation', attendee, [attendee.lang])
+        with Transaction().set_context(language=attendee.lang.code):
+            subject = gettext(
+                'sale_opportunity_management.msg_meeting_%s'
+                % self.invitation_kind(attendee, method),
+                meeting=self.summary)
         if not message.is_multipart():
             message.make_alternative()
         calendar = self.invitation_calendar(method)
@@ -324,9 +330,19 @@ class InvitationMixin(ModelSQL, ModelView):
         if not message['Reply-To']:
             message['Reply-To'] = format_address(
                 self.reply_address, self.assignee.rec_name)
-        message['To'] = format_address(attendee.email, attendee.rec_name)
-        message['Subject'] = title
+        message['To'] = format_address(
+            attendee.email, attendee.rec_name if attendee.person else None)
+        message['Subject'] = subject
         return message
+
+    @staticmethod
+    def invitation_kind(attendee, method):
+        "What the message is: invitation, change or cancellation"
+        if method == 'CANCEL':
+            return 'cancellation'
+        elif attendee.sent_sequence is None:
+            return 'invitation'
+        return 'change'
 
     def invitation_calendar(self, method):
         "Return the iCalendar for the attendees"
@@ -450,23 +466,11 @@ class InvitationReport(Report):
     def get_context(cls, records, header, data):
         context = super().get_context(records, header, data)
         attendee, = records
-        if Transaction().context.get('meeting_method') == 'CANCEL':
-            kind = 'cancellation'
-        elif attendee.sent_sequence is None:
-            kind = 'invitation'
-        else:
-            kind = 'change'
-        context['kind'] = kind
         context['meeting'] = attendee.meeting
-        context['title'] = cls._get_title(attendee, kind)
+        context['kind'] = attendee.meeting.invitation_kind(
+            attendee, Transaction().context.get('meeting_method'))
         context['url'] = answer_url(attendee)
         return context
-
-    @classmethod
-    def _get_title(cls, attendee, kind):
-        return gettext(
-            f'sale_opportunity_management.msg_meeting_{kind}',
-            meeting=attendee.meeting.summary)
 
 
 class AnswerReport(Report):

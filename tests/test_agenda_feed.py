@@ -1,0 +1,206 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+from urllib.parse import urlsplit
+
+from icalendar import Calendar
+
+from trytond.modules.company.tests import (
+    create_company, create_employee, set_company)
+from trytond.modules.sale_opportunity_management.activity import to_utc
+from trytond.modules.sale_opportunity_management.exceptions import (
+    AgendaFeedError)
+from trytond.pool import Pool
+from trytond.protocols.wrappers import HTTPStatus
+from trytond.tests.test_tryton import DB_NAME, RouteTestCase, with_transaction
+from trytond.transaction import Transaction
+
+from .test_meeting import create_meeting, create_person, freeze
+
+
+class AgendaFeedTestCase(RouteTestCase):
+    "Test the calendar of an employee for other programs"
+    module = 'sale_opportunity_management'
+
+    def setUp(self):
+        super().setUp()
+        with Transaction().start(DB_NAME, 1):
+            pool = Pool()
+            Feed = pool.get('sale.agenda.feed')
+            company = create_company()
+            company.timezone = 'America/Bogota'
+            company.save()
+            self.company = company.id
+            self.employee = create_person(
+                company, "Olga", 'olga@example.com').id
+            self.path = urlsplit(
+                Feed.renew(self.get_employee())).path
+
+    def get_employee(self):
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        return Employee(self.employee)
+
+    def get(self, *now, path=None, **kwargs):
+        with freeze(*(now or (2026, 3, 1))):
+            return self.client().get(path or self.path, **kwargs)
+
+    def events(self, *now):
+        response = self.get(*now)
+        self.assertEqual(response.status_code, HTTPStatus.OK)
+        self.assertEqual(response.mimetype, 'text/calendar')
+        calendar = Calendar.from_ical(response.get_data())
+        return {str(e['summary']): e for e in calendar.walk('VEVENT')}
+
+    def test_content(self):
+        "Test that it shows what the employee has to do"
+        with Transaction().start(
+                DB_NAME, 0, context={'company': self.company}), \
+                freeze(2026, 3, 1):
+            pool = Pool()
+            Attendee = pool.get('sale.meeting.attendee')
+            Call = pool.get('sale.call')
+            Company = pool.get('company.company')
+            Meeting = pool.get('sale.meeting')
+            Party = pool.get('party.party')
+            Task = pool.get('sale.task')
+            company = Company(self.company)
+            olga = self.get_employee()
+            oscar = create_employee(company, "Oscar")
+            create_meeting(company, olga, 2026, 3, 2, 9, summary="Organised")
+            attended = create_meeting(
+                company, oscar, 2026, 3, 2, 9, summary="Attended",
+                attendees=[{'employee': olga.id}])
+            Attendee.give_answer(list(attended.attendees), 'tentative')
+            declined = create_meeting(
+                company, oscar, 2026, 3, 2, 9, summary="Declined",
+                attendees=[{'employee': olga.id}])
+            Attendee.give_answer(list(declined.attendees), 'declined')
+            create_meeting(company, oscar, 2026, 3, 2, 9, summary="Other")
+            Meeting.cancel([
+                    create_meeting(
+                        company, olga, 2026, 3, 2, 9, summary="Cancelled")])
+            create_meeting(company, olga, 2027, 3, 9, 9, summary="Far")
+            create_meeting(
+                company, olga, 2026, 3, 3, whole_day=True, summary="Day")
+            party, = Party.create([{'name': "Customer"}])
+            for Model in [Call, Task]:
+                Model.create([{
+                            'company': company.id,
+                            'party': party.id,
+                            'planned_date': to_utc(
+                                company, dt.datetime(2026, 3, 2, 11)),
+                            'summary': "Prices",
+                            'assignee': assignee.id,
+                            } for assignee in [olga, oscar]])
+        events = self.events()
+        self.assertEqual(
+            set(events), {
+                "Organised", "Attended", "Day",
+                "Sale Call: Customer: Prices", "Sale Task: Customer: Prices"})
+        event = events["Organised"]
+        start = event.decoded('dtstart')
+        self.assertEqual(
+            start.replace(tzinfo=None), dt.datetime(2026, 3, 2, 9))
+        self.assertEqual(
+            event['dtstart'].params['TZID'], 'America/Bogota')
+        self.assertEqual(
+            events["Attended"]['attendee'].params['PARTSTAT'], 'TENTATIVE')
+        self.assertEqual(
+            events["Day"].decoded('dtstart'), dt.date(2026, 3, 3))
+        call = events["Sale Call: Customer: Prices"]
+        self.assertEqual(
+            call.decoded('dtstart').astimezone(dt.timezone.utc).replace(
+                tzinfo=None), dt.datetime(2026, 3, 2, 16))
+        self.assertEqual(call['transp'], 'TRANSPARENT')
+        # What was long ago is left out
+        self.assertFalse(
+            {"Organised", "Sale Call: Customer: Prices"}
+            & set(self.events(2026, 4, 10)))
+        self.assertIn("Far", self.events(2026, 4, 10))
+
+    def test_cache(self):
+        "Test that it is fetched again only when it changes"
+        response = self.get()
+        self.assertIn('private', response.headers['Cache-Control'])
+        etag = response.headers['ETag']
+        headers = {'If-None-Match': etag}
+        response = self.get(headers=headers)
+        self.assertEqual(response.status_code, HTTPStatus.NOT_MODIFIED)
+        self.assertFalse(response.get_data())
+        with Transaction().start(
+                DB_NAME, 1, context={'company': self.company}), \
+                freeze(2026, 3, 1):
+            employee = self.get_employee()
+            create_meeting(employee.company, employee, 2026, 3, 2, 9)
+        response = self.get(headers=headers)
+        self.assertEqual(response.status_code, HTTPStatus.OK)
+        headers = {'If-None-Match': response.headers['ETag']}
+        # Nothing changes with the time
+        response = self.get(2026, 3, 1, 12, headers=headers)
+        self.assertEqual(response.status_code, HTTPStatus.NOT_MODIFIED)
+
+    def test_address(self):
+        "Test that only the current address is known"
+        self.assertEqual(self.get().status_code, HTTPStatus.OK)
+        self.assertEqual(
+            self.get(path=self.path.replace('.ics', 'x.ics')).status_code,
+            HTTPStatus.NOT_FOUND)
+        with Transaction().start(DB_NAME, 1):
+            Feed = Pool().get('sale.agenda.feed')
+            renewed = urlsplit(Feed.renew(self.get_employee())).path
+            feed, = Feed.search([('employee', '=', self.employee)])
+            # The database does not tell the address
+            self.assertNotIn(feed.token_hash, renewed)
+        self.assertEqual(self.get().status_code, HTTPStatus.NOT_FOUND)
+        self.assertEqual(self.get(path=renewed).status_code, HTTPStatus.OK)
+        with Transaction().start(DB_NAME, 1):
+            Feed = Pool().get('sale.agenda.feed')
+            Feed.revoke(self.get_employee())
+        self.assertEqual(
+            self.get(path=renewed).status_code, HTTPStatus.NOT_FOUND)
+
+    def test_employee(self):
+        "Test that who has left has no calendar"
+        with Transaction().start(DB_NAME, 1):
+            employee = self.get_employee()
+            employee.end_date = dt.date.today() - dt.timedelta(days=2)
+            employee.save()
+        self.assertEqual(self.get().status_code, HTTPStatus.NOT_FOUND)
+
+    @with_transaction()
+    def test_wizard(self):
+        "Test to create, renew and revoke the address"
+        pool = Pool()
+        Feed = pool.get('sale.agenda.feed')
+        Address = pool.get('sale.agenda.feed.address', type='wizard')
+        company = create_company()
+        employee = create_employee(company, "Oscar")
+
+        def wizard():
+            session_id, _, _ = Address.create()
+            return Address(session_id)
+
+        with set_company(company):
+            with self.assertRaises(AgendaFeedError):
+                wizard().default_start({})
+            with Transaction().set_context(employee=employee.id):
+                self.assertIsNone(wizard().default_start({})['created'])
+                addresses = set()
+                for _ in range(2):
+                    address = wizard()
+                    self.assertEqual(address.transition_renew(), 'address')
+                    addresses.add(address.default_address({})['url'])
+                    self.assertTrue(wizard().default_start({})['created'])
+                self.assertEqual(len(addresses), 2)
+                self.assertEqual(
+                    Feed.search(
+                        [('employee', '=', employee.id)], count=True), 1)
+                wizard().transition_revoke()
+                self.assertFalse(
+                    Feed.search([('employee', '=', employee.id)]))
+
+
+del RouteTestCase
