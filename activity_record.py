@@ -12,7 +12,7 @@ from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .activity import this_minute
-from .call import INTERESTS
+from .call import INTERESTS, OUTCOMES
 from .exceptions import AlreadyRecordedError, ClosedTrackingError
 from .party import RATINGS
 
@@ -139,11 +139,19 @@ class RecordStart(ModelView):
         states={
             'invisible': Eval('kind') != 'call',
             })
+    outcome = fields.Selection(
+        OUTCOMES, "Outcome", sort=False,
+        states={
+            'invisible': Eval('kind') != 'call',
+            'required': Eval('kind') == 'call',
+            })
     interest = fields.Selection(
         INTERESTS, "Interest", sort=False,
         states={
             'invisible': Eval('kind') != 'call',
-            'required': Eval('kind') == 'call',
+            'required': (
+                (Eval('kind') == 'call') & Bool(Eval('tracking'))
+                & (Eval('outcome') == 'answered')),
             })
     description = fields.Text(
         "Description",
@@ -217,6 +225,25 @@ class RecordStart(ModelView):
     @classmethod
     def default_next_kind(cls):
         return 'call'
+
+    @fields.depends('interest', 'outcome')
+    def on_change_interest(self):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        call = Call(interest=self.interest, outcome=self.outcome)
+        call.on_change_interest()
+        self.outcome = call.outcome
+
+    @fields.depends('interest', 'outcome')
+    def on_change_outcome(self):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        # Only outgoing calls are planned
+        call = Call(
+            direction='outgoing', interest=self.interest,
+            outcome=self.outcome)
+        call.on_change_outcome()
+        self.interest = call.interest
 
     @classmethod
     def get_activity_models(cls):
@@ -293,6 +320,7 @@ class RecordStart(ModelView):
             }
         if self.kind == 'call':
             values['duration'] = self.duration
+            values['outcome'] = self.outcome
             values['interest'] = self.interest
         return values
 

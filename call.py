@@ -3,21 +3,26 @@
 # terms.
 
 import datetime as dt
+import re
 
-from sql import Literal, Null
-from sql.conditionals import Case
+from sql import Column, Literal, Null, Union
+from sql.conditionals import Case, Coalesce
 from sql.operators import Exists
 
 from trytond.i18n import gettext
 from trytond.model import Index, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Eval
-from trytond.transaction import Transaction
+from trytond.pyson import Bool, Eval
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction, without_check_access
 
 from .activity import ActivityMixin
 from .campaign_attend import CampaignCallMixin
-from .exceptions import CallerError, DurationError
+from .exceptions import (
+    CallerError, CallOutcomeError, DurationError, IncomingCallError,
+    PhoneNumberError)
+from .party import _PHONE_TYPES
 
 INTERESTS = [
     (None, ""),
@@ -26,18 +31,49 @@ INTERESTS = [
     ('2', "Some Interest, Send More Information"),
     ('3', "High Interest, Make the Sale"),
     ]
+OUTCOMES = [
+    (None, ""),
+    ('answered', "Answered"),
+    ('missed', "Missed"),
+    ('voicemail', "Voicemail"),
+    ]
+_UNANSWERED = ['missed', 'voicemail']
+# With an extension at most
+_PHONE_NUMBER = r'[\d\s()+./#*-]*\d[\d\s()+./#*-]*((ext\.?|x)\s*\d+)?'
 
 
 class Call(CampaignCallMixin, ActivityMixin):
     __name__ = 'sale.call'
     _history = True
 
+    direction = fields.Selection([
+            ('outgoing', "Outgoing"),
+            ('incoming', "Incoming"),
+            ], "Direction", required=True, sort=False,
+        states={
+            # Only outgoing calls are planned
+            'readonly': (
+                ActivityMixin._facts_states['readonly']
+                | (Eval('state') != 'done')),
+            },
+        help="Who called: we the others or the others us.")
+    direction_string = direction.translated('direction')
+    phone_number = fields.Char(
+        "Phone Number",
+        states={
+            'readonly': ActivityMixin._facts_states['readonly'],
+            },
+        help="The number that was called or called us.\n"
+        "Leave empty for the one of the tracking or of the party.")
+    phone_compact = fields.Char("Phone Compact", readonly=True)
     interest = fields.Selection(
         INTERESTS, "Interest", sort=False,
         states={
             'readonly': ActivityMixin._facts_states['readonly'],
             'invisible': Eval('state') != 'done',
-            'required': Eval('state') == 'done',
+            'required': (
+                (Eval('state') == 'done') & Bool(Eval('tracking'))
+                & (Eval('outcome') == 'answered')),
             },
         help="How much the customer was interested.")
     interest_string = interest.translated('interest')
@@ -56,28 +92,144 @@ class Call(CampaignCallMixin, ActivityMixin):
                 ], "Kind"),
         'get_kind', searcher='search_kind')
     kind_string = kind.translated('kind')
-    outcome = fields.Function(
-        fields.Selection([
-                (None, ""),
-                ('answered', "Answered"),
-                ('missed', "Missed"),
-                ], "Outcome"),
-        'on_change_with_outcome', searcher='search_outcome')
+    outcome = fields.Selection(
+        OUTCOMES, "Outcome", sort=False,
+        states={
+            'readonly': ActivityMixin._facts_states['readonly'],
+            'invisible': Eval('state') != 'done',
+            'required': Eval('state') == 'done',
+            },
+        help="If somebody answered.")
     outcome_string = outcome.translated('outcome')
+    to_call_back = fields.Boolean(
+        "To Call Back", readonly=True,
+        help="Nobody answered the incoming call and nobody called since.")
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
         cls.done_by.states['required'] = Eval('state') == 'done'
         cls.done_by.string = "Called By"
-        cls.done_by.help = "The employee who made the call."
+        cls.done_by.help = "The employee who made or took the call."
+        cls.phone.searcher = 'search_phone'
+        # What nobody can be linked to must say what it is about
+        cls.summary.states = {
+            **cls.summary.states,
+            'required': (
+                ~Eval('tracking') & ~Eval('party')
+                & ((Eval('direction') != 'incoming')
+                    | ~Eval('phone_number'))),
+            }
         t = cls.__table__()
-        cls._sql_indexes.add(
-            Index(
-                t,
-                (t.company, Index.Equality(cardinality='low')),
-                (t.date, Index.Range(order='DESC')),
-                where=(t.state == 'done') & (t.interest == '3')))
+        cls._sql_indexes.update({
+                Index(
+                    t,
+                    (t.company, Index.Equality(cardinality='low')),
+                    (t.date, Index.Range(order='DESC')),
+                    where=(t.state == 'done') & (t.interest == '3')),
+                Index(
+                    t,
+                    (t.company, Index.Equality(cardinality='low')),
+                    (t.date, Index.Range(order='DESC')),
+                    where=t.direction == 'incoming'),
+                Index(
+                    t,
+                    (t.company, Index.Equality(cardinality='low')),
+                    (t.date, Index.Range(order='DESC')),
+                    where=t.to_call_back == Literal(True)),
+                Index(
+                    t,
+                    (t.phone_compact, Index.Equality()),
+                    (t.date, Index.Range(order='DESC')),
+                    where=t.phone_compact != Null),
+                })
+
+    @classmethod
+    def __register__(cls, module):
+        cursor = Transaction().connection.cursor()
+        table_h = cls.__table_handler__(module)
+        fill_outcome = (
+            table_h.column_exist('interest')
+            and not table_h.column_exist('outcome'))
+
+        super().__register__(module)
+
+        # The outcome was read from the interest
+        if fill_outcome:
+            for table in [cls.__table__(), cls.__table_history__()]:
+                cursor.execute(*table.update(
+                        [table.outcome],
+                        [Case(
+                                (table.interest == '0', 'missed'),
+                                else_='answered')],
+                        where=table.state == 'done'))
+
+    @classmethod
+    def default_direction(cls):
+        return 'outgoing'
+
+    @classmethod
+    def default_to_call_back(cls):
+        return False
+
+    @fields.depends('phone_number')
+    def on_change_with_phone(self, name=None):
+        return self.phone_number or super().on_change_with_phone(name=name)
+
+    @classmethod
+    def search_phone(cls, name, clause):
+        _, operator, value = clause
+        values = value if isinstance(value, (list, tuple)) else [value]
+        call = cls.__table__()
+        where = Literal(False)
+        for value in values:
+            where |= cls._where_phone(call, value)
+        if operator in {'!=', 'not in', 'not like', 'not ilike'}:
+            where = ~where
+        return [('id', 'in', call.select(call.id, where=where))]
+
+    @classmethod
+    def _where_phone(cls, call, value):
+        "Return the condition that the call has the number, in any form"
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        mechanism = ContactMechanism.__table__()
+        parties = mechanism.select(
+            mechanism.party,
+            where=mechanism.type.in_(_PHONE_TYPES)
+            & (mechanism.party != Null))
+        if value is None:
+            return (call.phone_compact == Null) & (
+                (call.party == Null) | ~call.party.in_(parties))
+        number = cls.compact_number(value.strip('%'))
+        if not number:
+            return Literal(False)
+
+        def match(column):
+            if number.startswith('+'):
+                return column == number
+            return column.like(f'%{number}%')
+        parties.where &= match(mechanism.value_compact)
+        return Coalesce(match(call.phone_compact), Literal(False)) | Coalesce(
+            call.party.in_(parties), Literal(False))
+
+    @classmethod
+    def compact_number(cls, text):
+        """Return the text as it is compared with other phone numbers
+
+        It is in E.164 if it is a valid number, only the digits of an
+        extension or a short number and None if it is no number at all."""
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        text = re.sub(r'^\s*(tel|callto):', '', text or '', flags=re.I)
+        if re.fullmatch(_PHONE_NUMBER, text, flags=re.I):
+            return (
+                ContactMechanism.compact_phone(text)
+                or re.sub(r'\D', '', text))
+
+    @property
+    def subject(self):
+        return super().subject or self.phone_number or ''
 
     @classmethod
     def _previous(cls, call):
@@ -99,14 +251,6 @@ class Call(CampaignCallMixin, ActivityMixin):
             else_='first')
 
     @classmethod
-    def column_outcome(cls, call):
-        "Return the SQL expression of the outcome of the row of the call table"
-        return Case(
-            (call.state != 'done', None),
-            (call.interest == '0', 'missed'),
-            else_='answered')
-
-    @classmethod
     def get_kind(cls, calls, name):
         cursor = Transaction().connection.cursor()
         call = cls.__table__()
@@ -120,39 +264,89 @@ class Call(CampaignCallMixin, ActivityMixin):
 
     @classmethod
     def search_kind(cls, name, clause):
-        return cls._search_column(cls.column_kind, clause)
-
-    @classmethod
-    def _search_column(cls, column, clause):
         _, operator, value = clause
         Operator = fields.SQL_OPERATORS[operator]
         call = cls.__table__()
-        expression = column(call)
+        kind = cls.column_kind(call)
         if isinstance(value, (list, tuple)):
-            where = Operator(expression, [v for v in value if v is not None])
+            where = Operator(kind, [v for v in value if v is not None])
             if None in value:
                 if operator == 'in':
-                    where |= expression == Null
+                    where |= kind == Null
                 else:
-                    where &= expression != Null
+                    where &= kind != Null
         else:
-            where = Operator(expression, value)
+            where = Operator(kind, value)
         return [('id', 'in', call.select(call.id, where=where))]
 
-    @fields.depends('state', 'interest')
-    def on_change_with_outcome(self, name=None):
-        if self.state == 'done' and self.interest:
-            return 'missed' if self.interest == '0' else 'answered'
+    @fields.depends('interest', 'outcome')
+    def on_change_interest(self):
+        if self.interest:
+            self.outcome = self._outcome(self.interest, self.outcome)
+
+    @fields.depends('direction', 'interest', 'outcome')
+    def on_change_outcome(self):
+        self.interest = self._interest(
+            self.direction, self.outcome, self.interest)
+
+    @fields.depends(methods=['on_change_outcome'])
+    def on_change_direction(self):
+        self.on_change_outcome()
 
     @classmethod
-    def search_outcome(cls, name, clause):
-        return cls._search_column(cls.column_outcome, clause)
+    def _outcome(cls, interest, outcome=None):
+        "Return the outcome that goes with the interest"
+        if interest != '0':
+            return 'answered'
+        elif outcome in _UNANSWERED:
+            return outcome
+        return 'missed'
+
+    @classmethod
+    def _interest(cls, direction, outcome, interest=None):
+        "Return the interest that goes with the outcome"
+        if outcome in _UNANSWERED:
+            # That we missed a call says nothing about the customer
+            return '0' if direction != 'incoming' else None
+        return interest if interest != '0' else None
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        _, operator, value = clause
+        domain = super().search_rec_name(name, clause)
+        if (isinstance(value, str)
+                and (number := cls.compact_number(value.strip('%')))):
+            domain.append(('phone_compact', operator, (
+                        f'%{number}%' if operator.endswith('like')
+                        else number)))
+        return domain
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if 'phone_number' in values:
+            number = values['phone_number'] = (
+                (values['phone_number'] or '').strip() or None)
+            values['phone_compact'] = cls.compact_number(number)
+            if number and not values['phone_compact']:
+                raise PhoneNumberError(gettext(
+                        'sale_opportunity_management.msg_call_phone_number',
+                        number=number))
+        if values.get('interest') and not values.get('outcome'):
+            values['outcome'] = cls._outcome(values['interest'])
+        elif mode == 'create' and values.get('outcome'):
+            values['interest'] = cls._interest(
+                values.get('direction', cls.default_direction()),
+                values['outcome'], values.get('interest'))
+        return values
 
     @classmethod
     def validate_fields(cls, calls, field_names):
         super().validate_fields(calls, field_names)
         cls.check_duration(calls, field_names)
         cls.check_done_by(calls, field_names)
+        cls.check_direction(calls, field_names)
+        cls.check_outcome(calls, field_names)
 
     @classmethod
     def check_duration(cls, calls, field_names=None):
@@ -175,6 +369,33 @@ class Call(CampaignCallMixin, ActivityMixin):
                         call=call.rec_name))
 
     @classmethod
+    def check_direction(cls, calls, field_names=None):
+        if (field_names is not None
+                and not field_names & {'direction', 'state'}):
+            return
+        for call in calls:
+            if call.direction == 'incoming' and call.state == 'pending':
+                raise IncomingCallError(gettext(
+                        'sale_opportunity_management.msg_call_incoming_plan',
+                        call=call.rec_name))
+
+    @classmethod
+    def check_outcome(cls, calls, field_names=None):
+        if (field_names is not None
+                and not field_names & {
+                    'direction', 'interest', 'outcome', 'state'}):
+            return
+        for call in calls:
+            if (call.state == 'done'
+                    and call.interest != cls._interest(
+                        call.direction, call.outcome, call.interest)):
+                raise CallOutcomeError(gettext(
+                        'sale_opportunity_management.msg_call_outcome',
+                        call=call.rec_name,
+                        outcome=call.outcome_string,
+                        interest=call.interest_string))
+
+    @classmethod
     def check_modification(cls, mode, calls, values=None, external=False):
         pool = Pool()
         Tracking = pool.get('sale.tracking')
@@ -191,12 +412,110 @@ class Call(CampaignCallMixin, ActivityMixin):
                 raise AccessError(gettext(
                         'sale_opportunity_management.msg_call_done_by_other'))
 
+    @classmethod
+    def on_modification(cls, mode, calls, field_names=None):
+        super().on_modification(mode, calls, field_names=field_names)
+        if mode == 'create':
+            cls.update_call_back(calls, *cls._callers(calls))
+
+    @classmethod
+    def on_write(cls, calls, values):
+        callbacks = super().on_write(calls, values)
+        if values.keys() & cls._call_back_fields():
+            parties, numbers = cls._callers(calls)
+
+            def update():
+                written = cls.browse(calls)
+                new_parties, new_numbers = cls._callers(written)
+                cls.update_call_back(
+                    written, parties | new_parties, numbers | new_numbers)
+            callbacks.append(update)
+        return callbacks
+
+    @classmethod
+    def on_delete(cls, calls):
+        callbacks = super().on_delete(calls)
+        parties, numbers = cls._callers(calls)
+        callbacks.append(lambda: cls.update_call_back([], parties, numbers))
+        return callbacks
+
+    @classmethod
+    def _call_back_fields(cls):
+        "The fields that decide if somebody is still to be called back"
+        return {
+            'tracking', 'party', 'phone_number', 'planned_date', 'done_date',
+            'direction', 'interest', 'outcome', 'state'}
+
+    @classmethod
+    def _callers(cls, calls):
+        "Return the ids of the parties and the numbers of the calls"
+        return (
+            {c.party.id for c in calls if c.party},
+            {c.phone_compact for c in calls if c.phone_compact})
+
+    @classmethod
+    def update_call_back(cls, calls=(), parties=(), numbers=()):
+        """Mark the incoming calls that nobody answered nor called back
+
+        Only the calls, those of the ids of parties and those of the numbers
+        are looked at.  A later call, even if it is only planned, or from the
+        other side, clears the mark.  It is the only place that sets it."""
+        cursor = Transaction().connection.cursor()
+        sql_in = fields.SQL_OPERATORS['in']
+        call = cls.__table__()
+
+        def called_again(name):
+            later = cls.__table__()
+            return Exists(later.select(
+                    Literal(1),
+                    where=(Column(later, name) == Column(call, name))
+                    & (later.company == call.company)
+                    & (later.state != 'cancelled')
+                    & ((later.date > call.date)
+                        | ((later.date == call.date)
+                            & (later.id > call.id)))))
+        missed = (
+            (call.direction == 'incoming')
+            & (call.state == 'done')
+            & call.outcome.in_(_UNANSWERED)
+            & ((call.party != Null) | (call.phone_compact != Null)))
+        # The others are sought by their index
+        queries = [
+            call.select(call.id, where=sql_in(column, list(values)))
+            for column, values in [
+                (call.id, list(map(int, calls))),
+                (call.party, parties),
+                (call.phone_compact, numbers),
+                ] if values]
+        if not queries:
+            return
+        cursor.execute(*call.select(
+                call.id, call.to_call_back,
+                Case(
+                    (missed & ~called_again('party')
+                        & ~called_again('phone_compact'), Literal(True)),
+                    else_=Literal(False)),
+                where=call.id.in_(Union(*queries))
+                & (missed | (call.to_call_back == Literal(True)))))
+        to_write = {True: [], False: []}
+        for id_, old, new in cursor:
+            if bool(old) != bool(new):
+                to_write[bool(new)].append(id_)
+        with without_check_access():
+            for value, ids in to_write.items():
+                for sub_ids in grouped_slice(ids, 500):
+                    cls.write(
+                        cls.browse(sub_ids), {'to_call_back': value})
+
     def _texts(self):
-        return [self.interest_string, *super()._texts()]
+        result = self.interest_string or (
+            self.outcome_string if self.state == 'done' else None)
+        return [result, *super()._texts()]
 
     @classmethod
     def _facts(cls):
-        return super()._facts() | {'interest', 'duration'}
+        return super()._facts() | {
+            'direction', 'phone_number', 'interest', 'outcome', 'duration'}
 
     @classmethod
     def _tracking_fields(cls):
@@ -209,6 +528,10 @@ class Call(CampaignCallMixin, ActivityMixin):
     @classmethod
     def copy(cls, calls, default=None):
         default = default.copy() if default is not None else {}
+        # What came in is not planned
+        default.setdefault('direction', cls.default_direction())
         default.setdefault('interest')
+        default.setdefault('outcome')
+        default.setdefault('to_call_back', False)
         default.setdefault('duration')
         return super().copy(calls, default=default)

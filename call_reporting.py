@@ -7,7 +7,7 @@ import datetime as dt
 from dateutil.relativedelta import relativedelta
 from sql import Cast, Literal, Null, Union
 from sql.aggregate import Count, Sum
-from sql.conditionals import Case
+from sql.conditionals import Case, Coalesce, NullIf
 from sql.operators import Exists
 
 from trytond.model import ModelSQL, ModelView, UnionMixin, fields
@@ -109,10 +109,35 @@ class _Done(_Reporting):
 class Done(_Done):
     __name__ = 'sale.call.reporting.done'
 
+    assignee = fields.Many2One('company.employee', "Assignee")
+    direction = fields.Selection('get_directions', "Direction", sort=False)
     interest = fields.Selection('get_interests', "Interest", sort=False)
     kind = fields.Selection('get_kinds', "Kind")
-    outcome = fields.Selection('get_outcomes', "Outcome")
+    outcome = fields.Selection('get_outcomes', "Outcome", sort=False)
     duration = fields.TimeDelta("Duration")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.party.string = "Party"
+
+    @classmethod
+    def _joins(cls):
+        "The calls, also those without tracking"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Tracking = pool.get('sale.tracking')
+        Typification = pool.get('party.typification')
+        tables = {}
+        tables['call'] = call = Call.__table__()
+        tables['tracking'] = tracking = Tracking.__table__()
+        tables['typification'] = typification = Typification.__table__()
+        from_item = (call
+            .join(tracking, 'LEFT', condition=call.tracking == tracking.id)
+            .join(typification, 'LEFT',
+                condition=(typification.party == call.party)
+                & (typification.company == call.company)))
+        return from_item, tables
 
     @classmethod
     def _columns(cls, tables):
@@ -120,15 +145,32 @@ class Done(_Done):
         Call = pool.get('sale.call')
         call = tables['call']
         return super()._columns(tables) + [
+            call.assignee.as_('assignee'),
+            call.direction.as_('direction'),
             call.interest.as_('interest'),
             Call.column_kind(call).as_('kind'),
-            Call.column_outcome(call).as_('outcome'),
+            call.outcome.as_('outcome'),
             call.duration.as_('duration'),
             ]
 
     @classmethod
+    def _column_party(cls, tables):
+        return tables['call'].party
+
+    @classmethod
+    def _column_phone(cls, tables):
+        return Coalesce(
+            tables['call'].phone_number, super()._column_phone(tables))
+
+    @classmethod
     def _column_operator(cls, tables):
         return tables['call'].done_by
+
+    @classmethod
+    def get_directions(cls):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        return Call.fields_get(['direction'])['direction']['selection']
 
     @classmethod
     def get_kinds(cls):
@@ -149,11 +191,14 @@ class Operator(ModelSQL, ModelView):
     company = fields.Many2One('company.company', "Company")
     done_by = fields.Many2One('company.employee', "Called By")
     number = fields.Integer("Calls")
+    outgoing = fields.Integer("Outgoing")
+    incoming = fields.Integer("Incoming")
     answered = fields.Integer("Answered")
     missed = fields.Integer("Missed")
+    voicemail = fields.Integer("Voicemail")
     contact_rate = fields.Float(
         "Contact Rate", digits=(1, 4),
-        help="The part of the calls that was answered.")
+        help="The part of the outgoing calls that was answered.")
     interest_0 = fields.Integer("No Answer")
     interest_1 = fields.Integer("No Interest")
     interest_2 = fields.Integer("Some Interest")
@@ -182,17 +227,20 @@ class Operator(ModelSQL, ModelView):
     def _columns(cls, call):
         def count(condition):
             return Sum(Case((condition, 1), else_=0))
-        number = Count(call.id)
-        answered = count(call.outcome == 'answered')
+        is_outgoing = call.direction == 'outgoing'
+        outgoing = count(is_outgoing)
+        reached = count(is_outgoing & (call.outcome == 'answered'))
         return [
             call.done_by.as_('id'),
             call.company.as_('company'),
             call.done_by.as_('done_by'),
-            number.as_('number'),
-            answered.as_('answered'),
-            count(call.outcome == 'missed').as_('missed'),
-            (Cast(answered, cls.contact_rate.sql_type().base)
-                / number).as_('contact_rate'),
+            Count(call.id).as_('number'),
+            outgoing.as_('outgoing'),
+            count(call.direction == 'incoming').as_('incoming'),
+            *(count(call.outcome == name).as_(name)
+                for name in ['answered', 'missed', 'voicemail']),
+            (Cast(reached, cls.contact_rate.sql_type().base)
+                / NullIf(outgoing, 0)).as_('contact_rate'),
             *(count(call.interest == str(i)).as_(f'interest_{i}')
                 for i in range(4)),
             Sum(call.duration).as_('duration'),

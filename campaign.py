@@ -361,7 +361,7 @@ class Campaign(Workflow, ModelSQL, ModelView):
                 tracking, condition=call.tracking == tracking.id
                 ).select(
                 tracking.campaign, Count(call.id),
-                Sum(Case((call.interest != '0', 1), else_=0)),
+                Sum(Case((call.outcome == 'answered', 1), else_=0)),
                 where=fields.SQL_OPERATORS['in'](
                     tracking.campaign, [c.id for c in campaigns])
                 & (call.result != Null)

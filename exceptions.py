@@ -26,6 +26,14 @@ class CallerError(ValidationError):
     pass
 
 
+class CallOutcomeError(ValidationError):
+    pass
+
+
+class IncomingCallError(ValidationError):
+    pass
+
+
 class AlreadyRecordedError(UserError):
     pass
 

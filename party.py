@@ -362,6 +362,7 @@ class Replace(metaclass=PoolMeta):
 
     def transition_replace(self):
         pool = Pool()
+        Call = pool.get('sale.call')
         ContactMechanism = pool.get('party.contact_mechanism')
         self._merge_typifications()
         source, destination = self.ask.source, self.ask.destination
@@ -370,6 +371,7 @@ class Replace(metaclass=PoolMeta):
             m for m in source.contact_mechanisms
             if m.value_compact not in known]
         result = super().transition_replace()
+        Call.update_call_back(parties=[destination.id])
         # The customer must still be found by the other numbers
         ContactMechanism.write(mechanisms, {'active': True})
         return result
@@ -439,6 +441,13 @@ class Erase(metaclass=PoolMeta):
         Task = pool.get('sale.task')
         Tracking = pool.get('sale.tracking')
         Typification = pool.get('party.typification')
+        with inactive_records():
+            numbers = [
+                m.value_compact for m in ContactMechanism.search([
+                        ('party', '=', party_id),
+                        ('type', 'in', _PHONE_TYPES),
+                        ('value_compact', '!=', None),
+                        ])]
         return super().to_erase(party_id) + [
             (ContactMechanism, [('party', '=', party_id)], True,
                 ['value_compact'], ['****']),
@@ -451,7 +460,14 @@ class Erase(metaclass=PoolMeta):
             (Tracking, [('party', '=', party_id)], True,
                 ['comment'], [None]),
             (Call, [('party', '=', party_id)], True,
-                ['summary', 'description'], [None] * 2),
+                ['phone_number', 'phone_compact', 'summary', 'description'],
+                [None] * 4),
+            (Call, [
+                    ('party', '=', None),
+                    ('phone_compact', 'in', numbers),
+                    ], True,
+                ['phone_number', 'phone_compact', 'summary', 'description'],
+                [None, None, '****', None]),
             (Task, [('party', '=', party_id)], True,
                 ['summary', 'description', 'link', 'reason', 'result'],
                 ['****'] + [None] * 4),

@@ -211,17 +211,20 @@ class CallDone(_InterestMixin, _Report):
     __name__ = 'sale.call.reporting.done'
     _context_model = 'sale.call.reporting.context'
     _fields = [
-        'date', 'done_by', 'party', 'business_unit', 'channel', 'interest',
-        'kind', 'outcome', 'duration', 'description']
+        'date', 'done_by', 'direction', 'party', 'phone', 'business_unit',
+        'channel', 'interest', 'kind', 'outcome', 'duration', 'description']
     _group = 'done_by'
     _group_order = 'done_by.party'
 
     @classmethod
     def _totals(cls, rows):
         total = super()._totals(rows)
-        total.missed = sum(1 for r in rows if r.values['outcome'] == 'missed')
-        total.answered = total.number - total.missed
-        total.rate = total.answered / total.number if total.number else 0
+        total.answered = sum(
+            1 for r in rows if r.values['outcome'] == 'answered')
+        total.missed = total.number - total.answered
+        outgoing = [r for r in rows if r.values['direction'] == 'outgoing']
+        reached = sum(1 for r in outgoing if r.values['outcome'] == 'answered')
+        total.rate = reached / len(outgoing) if outgoing else 0
         total.duration = sum(
             (r.duration for r in rows if r.duration), dt.timedelta())
         return total

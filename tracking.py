@@ -418,7 +418,8 @@ class Tracking(
                 call.tracking, call.interest,
                 where=fields.SQL_OPERATORS['in'](
                     call.tracking, [t.id for t in trackings])
-                & (call.state == 'done'),
+                & (call.state == 'done')
+                & (call.interest != Null),
                 order_by=[call.date, call.id]))
         for tracking, interest in cursor:
             paths[tracking].append(interest)

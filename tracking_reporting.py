@@ -169,10 +169,10 @@ class ReportingMixin(ModelSQL, ModelView):
         typification = tables['typification']
         return [
             cls._column_id(tables).as_('id'),
-            tracking.company.as_('company'),
+            cls._column_company(tables).as_('company'),
             tracking.id.as_('tracking'),
             tracking.number.as_('number'),
-            tracking.party.as_('party'),
+            cls._column_party(tables).as_('party'),
             tracking.contact.as_('contact'),
             cls._column_phone(tables).as_('phone'),
             cls._column_city(tables).as_('city'),
@@ -200,7 +200,7 @@ class ReportingMixin(ModelSQL, ModelView):
                     where=chosen.id == tracking.contact_mechanism)),
             else_=first.select(
                 first.value,
-                where=(first.party == tracking.party)
+                where=(first.party == cls._column_party(tables))
                 & first.type.in_(_PHONE_TYPES)
                 & (first.active == Literal(True)),
                 order_by=[first.sequence.asc.nulls_first, first.id],
@@ -210,11 +210,10 @@ class ReportingMixin(ModelSQL, ModelView):
     def _column_city(cls, tables):
         pool = Pool()
         Address = pool.get('party.address')
-        tracking = tables['tracking']
         address = Address.__table__()
         return address.select(
             address.city,
-            where=(address.party == tracking.party)
+            where=(address.party == cls._column_party(tables))
             & (address.active == Literal(True)),
             order_by=[address.sequence.asc.nulls_first, address.id],
             limit=1)
@@ -254,6 +253,10 @@ class ReportingMixin(ModelSQL, ModelView):
     def _column_company(cls, tables):
         "Return the column of the company that hits the index of the rows"
         return tables['tracking'].company
+
+    @classmethod
+    def _column_party(cls, tables):
+        return tables['tracking'].party
 
     @classmethod
     def _column_operator(cls, tables):
