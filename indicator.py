@@ -9,12 +9,13 @@ from sql import Column, Literal, Null
 from sql.aggregate import Min
 from sql.conditionals import Case, Coalesce
 
-from trytond.model import ModelSQL, fields
+from trytond.i18n import gettext, ngettext
+from trytond.model import ModelSQL, ModelView, fields
 from trytond.pool import Pool
-from trytond.pyson import Eval
+from trytond.pyson import Eval, Id
 from trytond.transaction import Transaction, check_access
 
-from .activity import now
+from .activity import days_since, now
 
 # The moment that sorts what has none last
 datetime_max = dt.datetime.max.replace(microsecond=0)
@@ -37,6 +38,12 @@ class IndicatorMixin(ModelSQL):
     indicator_string = indicator.translated('indicator')
     indicator_icon = fields.Function(
         fields.Char("Indicator Icon"), 'get_indicator_icon')
+    follow_up = fields.Function(
+        fields.Text(
+            "Follow-up",
+            help="How late it is, what was done last, what comes next "
+            "and when to be reminded."),
+        'get_follow_up')
 
     @classmethod
     def _indicator_rank(cls, table):
@@ -53,6 +60,11 @@ class IndicatorMixin(ModelSQL):
             cls._indicator_rank(table),
             Coalesce(table.next_activity, datetime_max),
             ]
+
+    @classmethod
+    def order_follow_up(cls, tables):
+        # The lists show the icon of the indicator with the text
+        return cls.order_indicator(tables)
 
     @classmethod
     def get_indicator(cls, records, name):
@@ -102,12 +114,85 @@ class IndicatorMixin(ModelSQL):
             for r in records}
 
 
+class FollowUpMixin(IndicatorMixin):
+    "The text that tells where the follow-up of a tracking stands"
+
+    # The number of pending activities that are told
+    _follow_up_limit = 3
+
+    @classmethod
+    def get_follow_up(cls, trackings, name):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        activity = Activity.__table__()
+        cursor = Transaction().connection.cursor()
+        last, next_ = {}, defaultdict(list)
+        cursor.execute(*activity.select(
+                activity.tracking, activity.id, activity.state,
+                where=fields.SQL_OPERATORS['in'](
+                    activity.tracking, [t.id for t in trackings])
+                & (activity.role != 'attendee')
+                & activity.state.in_(['pending', 'done']),
+                order_by=[activity.date, activity.id]))
+        for tracking, id_, state in cursor:
+            if state == 'done':
+                last[tracking] = id_
+            elif len(next_[tracking]) < cls._follow_up_limit:
+                next_[tracking].append(id_)
+        lines = Activity.browse([
+                *last.values(), *(i for ids in next_.values() for i in ids)])
+        activities = dict(
+            zip(map(int, lines), Activity.get_activities(lines)))
+        return {
+            t.id: '\n'.join(t._follow_up_texts(
+                    activities.get(last.get(t.id)),
+                    [activities[i] for i in next_[t.id]]))
+            for t in trackings}
+
+    def _follow_up_texts(self, last, next_):
+        "Return the lines of the text for the last and the next activities"
+        texts = [self._indicator_text(next_)]
+        if last:
+            texts.append(self._activity_text('last', last))
+        for name, activity in zip(
+                ['next'] + ['then'] * len(next_), next_):
+            texts.append(self._activity_text(name, activity))
+            if reminder_date := getattr(activity, 'reminder_date', None):
+                texts.append(gettext(
+                        'sale_opportunity_management.msg_follow_up_reminder',
+                        date=activity._format_date(reminder_date)))
+        for name in ['opportunity', 'sale']:
+            if state := getattr(self, f'{name}_state_string'):
+                texts.append(gettext(
+                        f'sale_opportunity_management.msg_follow_up_{name}',
+                        state=state))
+        return texts
+
+    def _indicator_text(self, next_):
+        if self.indicator == 'overdue' and next_:
+            if days := days_since(self.company, next_[0].date):
+                return ngettext(
+                    'sale_opportunity_management.msg_follow_up_overdue',
+                    days, days=days)
+            return gettext(
+                'sale_opportunity_management.msg_follow_up_overdue_today')
+        return self.indicator_string
+
+    def _activity_text(self, name, activity):
+        return gettext(
+            f'sale_opportunity_management.msg_follow_up_{name}',
+            date=activity._format_date(activity.date),
+            activity=activity.text)
+
+
 class FollowedMixin(IndicatorMixin):
     """Where the trackings of a record stand: the most urgent one counts
 
-    _tracking_field is the name of the field of the tracking."""
+    _tracking_field is the name of the field of the tracking and
+    _follow_states are the states in which it is followed up."""
 
     _tracking_field = None
+    _follow_states = []
     # In the order of the rank
     _indicators = ['overdue', 'in_progress', 'concluded']
 
@@ -120,16 +205,26 @@ class FollowedMixin(IndicatorMixin):
         states={
             'readonly': ~Eval('party'),
             })
-    follow_up = fields.Function(
-        fields.Text(
-            "Follow-up",
-            help="What was done last, what comes next and how late it is."),
-        'get_follow_up')
+    activities = fields.Function(
+        fields.Many2Many(
+            'sale.activity', None, None, "Activities",
+            help="What was done and what is planned in the trackings."),
+        'get_activities')
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
         cls.trackings.field = cls._tracking_field
+        cls._buttons.update({
+                'follow': {
+                    'invisible': (
+                        ~Eval('state').in_(cls._follow_states)
+                        | ~Id('sale_opportunity_management', 'group_tracking')
+                        .in_(Eval('context', {}).get('groups', []))),
+                    'readonly': ~Eval('party'),
+                    'depends': ['state', 'party'],
+                    },
+                })
 
     @classmethod
     def _indicator_query(cls):
@@ -193,26 +288,56 @@ class FollowedMixin(IndicatorMixin):
         return domain
 
     @classmethod
-    def get_follow_up(cls, records, name):
+    def _read_trackings(cls, records):
+        """Return the trackings of the records that the user may read
+
+        The most urgent come first."""
         pool = Pool()
         ModelAccess = pool.get('ir.model.access')
         Tracking = pool.get('sale.tracking')
-        texts = defaultdict(list)
-        # It tells no more than what the user may read
         with check_access():
-            trackings = []
-            if ModelAccess.check('sale.tracking', raise_exception=False):
-                trackings = Tracking.search([
-                        (cls._tracking_field, 'in', [r.id for r in records]),
-                        ])
-        for tracking in trackings:
-            if tracking.follow_up:
-                record = getattr(tracking, cls._tracking_field)
-                texts[record.id].append(tracking.follow_up)
+            if not ModelAccess.check('sale.tracking', raise_exception=False):
+                return []
+            return Tracking.search([
+                    (cls._tracking_field, 'in', [r.id for r in records]),
+                    ], order=[('indicator', 'ASC'), ('id', 'ASC')])
+
+    @classmethod
+    def get_follow_up(cls, records, name):
+        texts = defaultdict(list)
+        for tracking in cls._read_trackings(records):
+            record = getattr(tracking, cls._tracking_field)
+            texts[record.id].append(tracking.follow_up)
         return {r.id: '\n\n'.join(texts[r.id]) or None for r in records}
+
+    @classmethod
+    def get_activities(cls, records, name):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        activities = {r.id: [] for r in records}
+        trackings = {
+            t.id: getattr(t, cls._tracking_field).id
+            for t in cls._read_trackings(records)}
+        if not trackings:
+            return activities
+        with check_access():
+            for activity in Activity.search_read([
+                        ('tracking', 'in', list(trackings)),
+                        ('role', '!=', 'attendee'),
+                        ], fields_names=['tracking'],
+                    order=[('date', 'DESC'), ('id', 'DESC')]):
+                activities[trackings[activity['tracking']]].append(
+                    activity['id'])
+        return activities
 
     @classmethod
     def copy(cls, records, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('trackings')
         return super().copy(records, default=default)
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_tracking_follow_up')
+    def follow(cls, records):
+        pass

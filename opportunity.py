@@ -10,3 +10,4 @@ from .indicator import FollowedMixin
 class Opportunity(FollowedMixin, metaclass=PoolMeta):
     __name__ = 'sale.opportunity'
     _tracking_field = 'opportunity'
+    _follow_states = ['lead', 'opportunity']

@@ -10,3 +10,4 @@ from .indicator import FollowedMixin
 class Sale(FollowedMixin, metaclass=PoolMeta):
     __name__ = 'sale.sale'
     _tracking_field = 'sale'
+    _follow_states = ['draft', 'quotation']

@@ -20,12 +20,12 @@ from trytond.pyson import Bool, Eval, Id, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
-from .activity import days_since
 from .assign import AssignMixin
 from .campaign_attend import AttendMixin
 from .campaign_queue import QueueMixin
 from .exceptions import PendingActivityWarning, SimilarTrackingWarning
-from .indicator import IndicatorMixin
+from .follow_up import OpportunityMixin
+from .indicator import FollowUpMixin
 from .party import _PHONE_TYPES, RATINGS
 
 _is_manager = Id(
@@ -37,8 +37,8 @@ _is_administrator = Id(
 
 
 class Tracking(
-        AssignMixin, AttendMixin, QueueMixin, IndicatorMixin, Workflow,
-        ModelSQL, ModelView, ChatMixin):
+        AssignMixin, AttendMixin, QueueMixin, OpportunityMixin, FollowUpMixin,
+        Workflow, ModelSQL, ModelView, ChatMixin):
     __name__ = 'sale.tracking'
     _history = True
     _rec_name = 'number'
@@ -204,11 +204,6 @@ class Tracking(
     next_activity = fields.DateTime(
         "Next Activity", format='%H:%M', readonly=True,
         help="When the next activity is planned.")
-    follow_up = fields.Function(
-        fields.Text(
-            "Follow-up",
-            help="What was done last, what comes next and how late it is."),
-        'get_follow_up')
     closed_by = employee_field("Closed By", states=['open', 'closed'])
     state = fields.Selection([
             ('open', "Open"),
@@ -440,54 +435,6 @@ class Tracking(
                 group_by=call.tracking))
         numbers.update(cursor)
         return numbers
-
-    @classmethod
-    def get_follow_up(cls, trackings, name):
-        pool = Pool()
-        Activity = pool.get('sale.activity')
-        activity = Activity.__table__()
-        cursor = Transaction().connection.cursor()
-        last, next_ = {}, {}
-        cursor.execute(*activity.select(
-                activity.tracking, activity.id, activity.state,
-                where=fields.SQL_OPERATORS['in'](
-                    activity.tracking, [t.id for t in trackings])
-                & (activity.role != 'attendee')
-                & activity.state.in_(['pending', 'done']),
-                order_by=[activity.date, activity.id]))
-        for tracking, id_, state in cursor:
-            if state == 'done':
-                last[tracking] = id_
-            else:
-                next_.setdefault(tracking, id_)
-        lines = Activity.browse([*last.values(), *next_.values()])
-        activities = dict(
-            zip(map(int, lines), Activity.get_activities(lines)))
-        last = {t: activities[i] for t, i in last.items()}
-        next_ = {t: activities[i] for t, i in next_.items()}
-        return {
-            t.id: '\n'.join(filter(None, [
-                        t._overdue_text(next_.get(t.id)),
-                        t._activity_text('last', last.get(t.id)),
-                        t._activity_text('next', next_.get(t.id)),
-                        ])) or None
-            for t in trackings}
-
-    def _overdue_text(self, activity):
-        if self.indicator == 'overdue' and activity:
-            if days := days_since(self.company, activity.date):
-                return ngettext(
-                    'sale_opportunity_management.msg_follow_up_overdue',
-                    days, days=days)
-            return gettext(
-                'sale_opportunity_management.msg_follow_up_overdue_today')
-
-    def _activity_text(self, name, activity):
-        if activity:
-            return gettext(
-                f'sale_opportunity_management.msg_follow_up_{name}',
-                date=activity._format_date(activity.date),
-                activity=activity.text)
 
     @property
     def next_call(self):

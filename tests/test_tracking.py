@@ -425,8 +425,10 @@ class TrackingTestCase(unittest.TestCase):
             "Send More Information - Likes it much"
         next_ = "Next: 10/25/2026 02:30 Ask again"
         for now, indicator, text in [
-                ((2026, 10, 25, 0, 30), 'in_progress', [last, next_]),
-                ((2026, 10, 25, 1, 30), 'in_progress', [last, next_]),
+                ((2026, 10, 25, 0, 30), 'in_progress',
+                    ["In Process", last, next_]),
+                ((2026, 10, 25, 1, 30), 'in_progress',
+                    ["In Process", last, next_]),
                 ((2026, 10, 25, 1, 31), 'overdue',
                     ["Overdue since today", last, next_]),
                 # The day ends an hour before the one in UTC
@@ -462,35 +464,46 @@ class TrackingTestCase(unittest.TestCase):
                     self.assertEqual(
                         set(Tracking.search([('indicator', '!=', value)])),
                         {tracking, unplanned, closed} - expected[value])
-                self.assertEqual(
-                    Tracking.search([], order=[('indicator', 'ASC')]),
-                    [tracking, unplanned, closed])
-        self.assertIsNone(Tracking(unplanned.id).follow_up)
+                for name in ['indicator', 'follow_up']:
+                    self.assertEqual(
+                        Tracking.search([], order=[(name, 'ASC')]),
+                        [tracking, unplanned, closed])
+        self.assertEqual(Tracking(unplanned.id).follow_up, "In Process")
+        self.assertEqual(Tracking(closed.id).follow_up, "Concluded")
 
     @with_transaction()
-    def test_indicator_followed(self):
-        "Test the indicator of what is followed by trackings"
+    def test_indicator_opportunity(self):
+        "Test the indicator of the opportunities"
+        self.check_followed('opportunity')
+
+    @with_transaction()
+    def test_indicator_sale(self):
+        "Test the indicator of the sales"
+        self.check_followed('sale')
+
+    def check_followed(self, name):
+        "Check the indicator of the model that the trackings follow"
         pool = Pool()
-        Opportunity = pool.get('sale.opportunity')
         Party = pool.get('party.party')
         Tracking = pool.get('sale.tracking')
+        Followed = Tracking._fields[name].get_target()
         company = self.create_company()
         party, = Party.create([{'name': "Customer"}])
-        none, concluded, in_progress, overdue = Opportunity.create([{
+        none, concluded, in_progress, overdue = Followed.create([{
                     'company': company.id,
                     'currency': company.currency.id,
                     'number': number,
                     'party': party.id,
                     } for number in '1234'])
 
-        def create_tracking(opportunity):
+        def create_tracking(followed):
             return self.create_tracking(
-                company, party=party.id, opportunity=opportunity.id)
+                company, party=party.id, **{name: followed.id})
         with freeze(2026, 1, 10, 12, 0), \
                 Transaction().set_context(_skip_warnings=True):
             Tracking.close([
-                    create_tracking(o)
-                    for o in [concluded, in_progress, overdue]])
+                    create_tracking(f)
+                    for f in [concluded, in_progress, overdue]])
             create_tracking(in_progress)
             late = create_tracking(overdue)
             create_tracking(overdue)
@@ -508,14 +521,14 @@ class TrackingTestCase(unittest.TestCase):
                     in_progress: 'in_progress',
                     overdue: expected,
                     }
-                for opportunity, indicator in indicators.items():
+                for followed, indicator in indicators.items():
                     self.assertEqual(
-                        Opportunity(opportunity.id).indicator, indicator)
+                        Followed(followed.id).indicator, indicator)
                 for values in [
                         ['overdue'], ['in_progress'], ['concluded'], [None],
                         ['overdue', None], ['concluded', 'in_progress']]:
                     found = {
-                        o for o, i in indicators.items() if i in values}
+                        f for f, i in indicators.items() if i in values}
                     domains = [
                         ([('indicator', 'in', values)], found),
                         ([('indicator', 'not in', values)],
@@ -529,16 +542,20 @@ class TrackingTestCase(unittest.TestCase):
                     for domain, result in domains:
                         with self.subTest(domain=domain):
                             self.assertEqual(
-                                set(Opportunity.search(domain)), result)
+                                set(Followed.search(domain)), result)
                 if expected == 'overdue':
-                    self.assertEqual(
-                        Opportunity.search(
-                            [], order=[('indicator', 'ASC NULLS LAST')]),
-                        [overdue, in_progress, concluded, none])
+                    for field in ['indicator', 'follow_up']:
+                        self.assertEqual(
+                            Followed.search(
+                                [], order=[(field, 'ASC NULLS LAST')]),
+                            [overdue, in_progress, concluded, none])
                     with set_company(company):
-                        self.assertIn(
-                            "Overdue since today",
-                            Opportunity(overdue.id).follow_up)
+                        text = Followed(overdue.id).follow_up
+                    # The most urgent first
+                    self.assertEqual(
+                        [t.splitlines()[0] for t in text.split('\n\n')],
+                        ["Overdue since today", "In Process", "Concluded"])
+                    self.assertIsNone(Followed(none.id).follow_up)
 
     @with_transaction()
     def test_close(self):

@@ -84,7 +84,7 @@ def get_user(login, config=None):
 def freeze(*args):
     "Stop the clock at the moment in UTC"
     with ExitStack() as stack:
-        for name in ['activity', 'indicator']:
+        for name in ['activity', 'indicator', 'unattended_reporting']:
             stack.enter_context(patch(
                     f'{MODULE}.{name}.now', return_value=dt.datetime(*args)))
         yield

@@ -1,0 +1,405 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+from trytond.i18n import gettext
+from trytond.model import ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, Id, If
+from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.wizard import (
+    Button, StateAction, StateTransition, StateView, Wizard)
+
+from .exceptions import ClosedTrackingError
+
+
+class OpportunityMixin(ModelSQL, ModelView):
+    "Where the opportunity and the sale of a tracking are"
+
+    opportunity_state = fields.Function(
+        fields.Selection(
+            'get_opportunity_states', "Opportunity State", sort=False),
+        'get_origin_state', searcher='search_origin_state')
+    opportunity_state_string = opportunity_state.translated(
+        'opportunity_state')
+    sale_state = fields.Function(
+        fields.Selection('get_sale_states', "Sale State", sort=False),
+        'get_origin_state', searcher='search_origin_state')
+    sale_state_string = sale_state.translated('sale_state')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        in_group = (
+            Id('sale_opportunity', 'group_opportunity')
+            .in_(Eval('context', {}).get('groups', [])))
+        cls._buttons.update({
+                'create_opportunity': {
+                    'invisible': (
+                        (Eval('state') != 'open') | Bool(Eval('opportunity'))
+                        | ~in_group),
+                    'depends': ['state', 'opportunity'],
+                    },
+                'show_opportunity': {
+                    'invisible': ~Eval('opportunity') | ~in_group,
+                    'depends': ['opportunity'],
+                    },
+                })
+
+    @classmethod
+    def get_opportunity_states(cls):
+        return cls._origin_states('sale.opportunity')
+
+    @classmethod
+    def get_sale_states(cls):
+        return cls._origin_states('sale.sale')
+
+    @classmethod
+    def _origin_states(cls, model):
+        pool = Pool()
+        Model = pool.get(model)
+        # Who may not read the sales is told how the tracking stands
+        with without_check_access():
+            return [(None, "")] + (
+                Model.fields_get(['state'])['state']['selection'])
+
+    @classmethod
+    def get_origin_state(cls, trackings, names):
+        states = {}
+        for name in names:
+            field = name.removesuffix('_state')
+            states[name] = {
+                t.id: getattr(getattr(t, field), 'state', None)
+                for t in trackings}
+        return states
+
+    @classmethod
+    def search_origin_state(cls, name, clause):
+        pool = Pool()
+        _, operator, value = clause
+        field = name.removesuffix('_state')
+        Origin = pool.get(cls._fields[field].model_name)
+        without = (
+            value is None or isinstance(value, (list, tuple))
+            and None in value)
+        if operator in {'!=', 'not in'}:
+            without = not without
+        with without_check_access():
+            query = Origin.search(
+                [('state', operator, value)], order=[], query=True)
+        domain = [(field, 'in', query)]
+        if without:
+            domain = ['OR', (field, '=', None), domain]
+        return domain
+
+    @classmethod
+    def make_opportunity(cls, trackings):
+        "Make the opportunity of the trackings that have none"
+        pool = Pool()
+        Opportunity = pool.get('sale.opportunity')
+        for tracking in trackings:
+            if tracking.opportunity:
+                continue
+            opportunity, = Opportunity.create([
+                    tracking._opportunity_values()])
+            cls.write([tracking], {'opportunity': opportunity.id})
+            if opportunity.employee:
+                Opportunity.opportunity([opportunity])
+
+    def _opportunity_values(self):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        with Transaction().set_context(company=self.company.id):
+            today = Date.today()
+        employee = Transaction().context.get('employee')
+        return {
+            'company': self.company.id,
+            'party': self.party.id,
+            'contact': (
+                self.contact_mechanism.id if self.contact_mechanism
+                else None),
+            'employee': self.operator.id if self.operator else employee,
+            'start_date': today,
+            'description': self.business_unit.rec_name,
+            }
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_tracking_opportunity')
+    def create_opportunity(cls, trackings):
+        pass
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_tracking_opportunity')
+    def show_opportunity(cls, trackings):
+        pass
+
+
+class FollowUp(Wizard):
+    __name__ = 'sale.tracking.follow_up'
+
+    start = StateView(
+        'sale.tracking.follow_up.start',
+        'sale_opportunity_management.tracking_follow_up_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Follow Up", 'follow', 'tryton-ok', default=True),
+            ])
+    follow = StateTransition()
+
+    def default_start(self, fields):
+        pool = Pool()
+        Opportunity = pool.get('sale.opportunity')
+        Start = pool.get('sale.tracking.follow_up.start')
+        Tracking = pool.get('sale.tracking')
+        record = self.record
+        if self.model == Opportunity:
+            sale, opportunity = None, record
+        else:
+            sale = record
+            opportunity = (
+                record.origin if isinstance(record.origin, Opportunity)
+                else None)
+        values = {
+            'company': record.company.id,
+            'party': record.party.id,
+            'sale': sale and sale.id,
+            'opportunity': opportunity and opportunity.id,
+            'summary': gettext(
+                'sale_opportunity_management.msg_follow_up_summary',
+                record=record.rec_name),
+            }
+        start = Start(**values)
+        if tracking := start.find_tracking():
+            values['tracking'] = tracking.id
+            values['business_unit'] = tracking.business_unit.id
+            values['operator'] = tracking.operator and tracking.operator.id
+        else:
+            operator = Transaction().context.get('employee')
+            if opportunity and opportunity.employee and Tracking.is_manager():
+                operator = opportunity.employee.id
+            values['operator'] = operator
+            if business_unit := start.find_business_unit():
+                values['business_unit'] = business_unit.id
+        return values
+
+    def transition_follow(self):
+        # What the user may not do through the forms, not here either
+        with check_access():
+            self.start.save_tracking()
+        return 'end'
+
+    def end(self):
+        return 'reload'
+
+
+class FollowUpStart(ModelView):
+    __name__ = 'sale.tracking.follow_up.start'
+
+    company = fields.Many2One('company.company', "Company", readonly=True)
+    party = fields.Many2One(
+        'party.party', "Customer", readonly=True,
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    sale = fields.Many2One(
+        'sale.sale', "Sale", readonly=True,
+        states={
+            'invisible': ~Eval('sale'),
+            })
+    opportunity = fields.Many2One(
+        'sale.opportunity', "Opportunity", readonly=True,
+        states={
+            'invisible': ~Eval('opportunity'),
+            })
+    tracking = fields.Many2One(
+        'sale.tracking', "Tracking",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('party', '=', Eval('party', -1)),
+            ('state', '=', 'open'),
+            If(Bool(Eval('sale')),
+                ('sale', 'in', [None, Eval('sale', None)]), ()),
+            If(Bool(Eval('opportunity')),
+                ('opportunity', 'in', [None, Eval('opportunity', None)]), ()),
+            ],
+        help="The open tracking of the customer that is continued.\n"
+        "Leave empty to start a new one.")
+    business_unit = fields.Many2One(
+        'sale.business_unit', "Business Unit", required=True,
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ],
+        states={
+            'readonly': Bool(Eval('tracking')),
+            })
+    operator = fields.Many2One(
+        'company.employee', "Operator",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        states={
+            'readonly': (
+                Bool(Eval('tracking'))
+                | ~Id('sale_opportunity_management', 'group_tracking_manager')
+                .in_(Eval('context', {}).get('groups', []))),
+            },
+        help="The employee who follows it up.")
+    kind = fields.Selection(
+        'get_kinds', "Kind", required=True,
+        help="What has to be done.")
+    date = fields.DateTime(
+        "Date", format='%H:%M', required=True,
+        help="When it has to be done.")
+    summary = fields.Char(
+        "Summary", required=True,
+        help="What it is for.")
+
+    @classmethod
+    def default_kind(cls):
+        return 'call'
+
+    @classmethod
+    def get_kinds(cls):
+        pool = Pool()
+        RecordStart = pool.get('sale.activity.record.start')
+        return RecordStart.get_next_kinds()
+
+    @fields.depends('tracking', 'business_unit', 'operator')
+    def on_change_tracking(self):
+        if self.tracking:
+            self.business_unit = self.tracking.business_unit
+            self.operator = self.tracking.operator
+        else:
+            self.operator = Transaction().context.get('employee')
+
+    def find_tracking(self):
+        """Return the open tracking to continue
+
+        It is the one of the sale, else that of the opportunity, else the one
+        of the customer that follows up nothing else, as far as the user may
+        read it."""
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        links = [
+            ('sale', self.sale and self.sale.id),
+            ('opportunity', self.opportunity and self.opportunity.id),
+            ]
+        links = [(name, id_) for name, id_ in links if id_]
+        with check_access():
+            trackings = Tracking.search([
+                    ('company', '=', self.company.id),
+                    ('party', '=', self.party.id),
+                    ('state', '=', 'open'),
+                    *((name, 'in', [None, id_]) for name, id_ in links),
+                    ], order=[('start_date', 'DESC'), ('id', 'DESC')])
+        for name, id_ in links:
+            for tracking in trackings:
+                record = getattr(tracking, name)
+                if record and record.id == id_:
+                    return tracking
+        for tracking in trackings:
+            if not tracking.sale and not tracking.opportunity:
+                return tracking
+
+    def find_business_unit(self):
+        "Return the business unit of the last tracking or the only one"
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Tracking = pool.get('sale.tracking')
+        with check_access():
+            if trackings := Tracking.search([
+                        ('company', '=', self.company.id),
+                        ('party', '=', self.party.id),
+                        ('business_unit.active', '=', True),
+                        ], limit=1):
+                tracking, = trackings
+                return tracking.business_unit
+            business_units = BusinessUnit.search([
+                    ('company', 'in', [self.company.id, None]),
+                    ], limit=2)
+            if len(business_units) == 1:
+                business_unit, = business_units
+                return business_unit
+
+    def save_tracking(self):
+        """Continue or create the tracking and plan its activity
+
+        Everything goes through create and write: only they check the access.
+        """
+        pool = Pool()
+        Activity = pool.get(f'sale.{self.kind}')
+        Tracking = pool.get('sale.tracking')
+        if self.tracking:
+            tracking = self.tracking
+            Tracking.lock([tracking])
+            tracking = Tracking(tracking.id)
+            if tracking.state == 'closed':
+                raise ClosedTrackingError(gettext(
+                        'sale_opportunity_management.msg_tracking_closed',
+                        tracking=tracking.rec_name))
+            values = {
+                name: getattr(self, name).id
+                for name in ['sale', 'opportunity']
+                if getattr(self, name) and not getattr(tracking, name)}
+            if values:
+                Tracking.write([tracking], values)
+        else:
+            tracking, = Tracking.create([self._tracking_values()])
+        assignee = (
+            tracking.operator.id if tracking.operator
+            else Transaction().context.get('employee'))
+        Activity.create([{
+                    'tracking': tracking.id,
+                    'planned_date': self.date,
+                    'summary': self.summary,
+                    'assignee': assignee,
+                    }])
+
+    def _tracking_values(self):
+        return {
+            'company': self.company.id,
+            'party': self.party.id,
+            'sale': self.sale and self.sale.id,
+            'opportunity': self.opportunity and self.opportunity.id,
+            'business_unit': self.business_unit.id,
+            'channel': self._find_channel(),
+            'operator': self.operator and self.operator.id,
+            }
+
+    def _find_channel(self):
+        "Return the id of the only channel of the operator"
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        if not self.operator:
+            return None
+        channels = Channel.search([
+                ('company', '=', self.company.id),
+                ['OR',
+                    ('members', '=', self.operator.id),
+                    ('managers', '=', self.operator.id),
+                    ],
+                ], limit=2)
+        if len(channels) == 1:
+            channel, = channels
+            return channel.id
+
+
+class OpenOpportunity(Wizard):
+    __name__ = 'sale.tracking.opportunity'
+
+    start = StateTransition()
+    open_ = StateAction(
+        'sale_opportunity_management.act_tracking_opportunity_open')
+
+    def transition_start(self):
+        if not self.record.opportunity:
+            # What the user may not do through the forms, not here either
+            with check_access():
+                self.model.make_opportunity([self.model(self.record.id)])
+        return 'open_'
+
+    def do_open_(self, action):
+        tracking = self.model(self.record.id)
+        return action, {'res_id': [tracking.opportunity.id]}
