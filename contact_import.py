@@ -25,7 +25,7 @@ from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
 from .contact_file import ContactFile, FileError, Rejects, get_label
-from .contact_importer import COUNTS, Importer
+from .contact_importer import COUNTS, ImportConcurrencyError, Importer
 from .exceptions import ContactImportError
 from .party import normalize_name
 
@@ -438,9 +438,18 @@ class ContactImport(_Options, ModelSQL, ModelView):
                 if position <= self.position:
                     continue
                 with _without_gc():
-                    if not self._import_chunk(rows, position):
-                        # It runs already somewhere else
-                        return
+                    while True:
+                        try:
+                            if not self._import_chunk(rows, position):
+                                # It runs already somewhere else
+                                return
+                        except ImportConcurrencyError:
+                            if not commit:
+                                raise
+                            # Only this chunk begins again
+                            transaction.rollback()
+                            continue
+                        break
                     if commit:
                         transaction.commit()
             self._end()

@@ -14,7 +14,7 @@ from trytond.model import fields
 from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import (
-    Transaction, inactive_records, without_check_access)
+    Transaction, TransactionError, inactive_records, without_check_access)
 
 from .contact_row import RowReader, city_key
 from .party import _PHONE_TYPES, normalize_name
@@ -30,6 +30,10 @@ _REFUSALS = (
 # The asserts of browse cost the square of the number of records
 _SLICE = 200 if __debug__ else 1000
 _in = fields.SQL_OPERATORS['in']
+
+
+class ImportConcurrencyError(TransactionError):
+    "Another import ended since the transaction began"
 
 
 class Importer:
@@ -49,6 +53,8 @@ class Importer:
 
     def run(self):
         with self._savepoint(keep=not self.options.get('dry_run')):
+            if not self.options.get('dry_run'):
+                self._lock()
             rows, refused = [], []
             for values in self.rows:
                 row = self.reader.read(values)
@@ -66,6 +72,23 @@ class Importer:
                     row, list(row.errors), '\n'.join(row.errors.values()))
             self._set_rejects_customer()
         return {**self.counts, 'rejects': self.rejects}
+
+    def _lock(self):
+        """Wait until no other import is in the middle of its rows
+
+        A transaction does not see the customers that another one created
+        since it began, so it must begin again."""
+        pool = Pool()
+        Model = pool.get('ir.model')
+        table = Model.__table__()
+        cursor = Transaction().connection.cursor()
+        try:
+            # Only what is changed tells that another one had it
+            cursor.execute(*table.update(
+                    [table.info], [table.info],
+                    where=table.name == 'party.contact.import'))
+        except backend.DatabaseOperationalError as e:
+            raise ImportConcurrencyError() from e
 
     @without_check_access
     @inactive_records

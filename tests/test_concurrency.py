@@ -4,12 +4,15 @@
 
 import threading
 import unittest
+from unittest.mock import patch
 
 from trytond import backend
 from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.sale_opportunity_management.contact_file import (
+    ContactFile)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, TransactionError
 
 
 @unittest.skipUnless(
@@ -87,3 +90,99 @@ class ConcurrencyTestCase(unittest.TestCase):
                 sorted(assigned), sorted(operators * 10))
         # Both read the same trackings, so one had to begin again
         self.assertTrue(retries)
+
+    def test_import(self):
+        "Test that two imports of the same customers create none twice"
+        number, size = 60, 20
+        with Transaction().start(DB_NAME, 1):
+            pool = Pool()
+            ContactImport = pool.get('party.contact.import')
+            Party = pool.get('party.party')
+            User = pool.get('res.user')
+            company = create_company()
+            User.write([User(1)], {
+                    'companies': [('add', [company.id])],
+                    'company': company.id,
+                    })
+            rows = [{
+                    'line': i + 2,
+                    'name': f"Óptica {i}",
+                    'email': f"info{i}@example.com",
+                    } for i in range(number)]
+            data = ''.join(
+                ['Name,Email\n'] + [
+                    f"{r['name']},{r['email']}\n" for r in rows]).encode()
+            record, = ContactImport.create([{
+                        'company': company.id,
+                        'duplicates': 'skip',
+                        'file': data,
+                        'file_name': 'contacts.csv',
+                        'headings': '["Name", "Email"]',
+                        'size': number,
+                        }])
+        barrier = threading.Barrier(2)
+        chunks = ContactFile.chunks
+        began, results, errors = set(), [], []
+
+        def begin():
+            # Both have a snapshot from before the first chunk of the other
+            Pool().get('party.party').search([], limit=1)
+            name = threading.current_thread().name
+            if name not in began:
+                began.add(name)
+                barrier.wait(30)
+
+        def by_script():
+            for i in range(0, number, size):
+                restarted = -1
+                while True:
+                    restarted += 1
+                    with Transaction().start(
+                            DB_NAME, 1, context={'company': company.id}):
+                        begin()
+                        ContactImport = Pool().get('party.contact.import')
+                        try:
+                            result = ContactImport.import_rows(
+                                rows[i:i + size])
+                        except TransactionError:
+                            Transaction().rollback()
+                            continue
+                    break
+                results.append((restarted, result['created']))
+
+        def by_queue():
+            with Transaction().start(DB_NAME, 1):
+                begin()
+                Pool().get('party.contact.import').process([
+                        Pool().get('party.contact.import')(record.id)])
+
+        def run(function):
+            try:
+                function()
+            except BaseException as e:
+                errors.append(e)
+                barrier.abort()
+
+        threads = [
+            threading.Thread(target=run, args=[f])
+            for f in [by_script, by_queue]]
+        with patch.object(
+                ContactFile, 'chunks', lambda self: chunks(self, size)):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(120)
+        self.assertFalse(errors)
+        with Transaction().start(DB_NAME, 1):
+            pool = Pool()
+            Party = pool.get('party.party')
+            record = pool.get('party.contact.import')(record.id)
+            names = [
+                p.name for p in Party.search([('name', 'like', "Óptica %")])]
+            self.assertEqual(len(names), number)
+            self.assertEqual(len(set(names)), number)
+            self.assertEqual(record.state, 'done')
+            self.assertEqual(
+                record.created + sum(c for _, c in results), number)
+            self.assertEqual(
+                record.skipped, number - record.created)
