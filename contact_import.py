@@ -6,10 +6,12 @@ import gc
 import io
 import json
 import os
+import re
 from contextlib import contextmanager
 from functools import lru_cache
 
 import phonenumbers
+from phonenumbers import national_significant_number
 from sql import Null
 from sql.functions import Lower
 
@@ -20,7 +22,8 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
 from trytond.rpc import RPC
-from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.transaction import (
+    Transaction, check_access, inactive_records, without_check_access)
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
@@ -68,6 +71,10 @@ def _parse_international(value):
     except phonenumbers.NumberParseException:
         return None
     return number if phonenumbers.is_valid_number(number) else None
+
+
+def _compact(text):
+    return re.sub(r'[\W_]', '', text or '').upper()
 
 
 class _ValidateMixin:
@@ -258,8 +265,13 @@ class Erase(metaclass=PoolMeta):
     def to_erase(self, party_id):
         pool = Pool()
         Party = pool.get('party.party')
+        Reject = pool.get('party.contact.import.reject')
         return super().to_erase(party_id) + [
             (Party, [('id', '=', party_id)], True, ['name_compact'], [None]),
+            (Reject, [
+                    ('id', 'in', Reject.find_about(Party(party_id))),
+                    ], False,
+                ['cells', 'reason', 'customer'], [None] * 3),
             ]
 
 
@@ -404,6 +416,9 @@ class ContactImport(_Options, ModelSQL, ModelView):
         file = io.StringIO(newline='')
         rejects = Rejects(file, json.loads(self.headings))
         for reject in self.rejects:
+            if not reject.cells:
+                # It was about a party that is erased
+                continue
             rejects.write(
                 json.loads(reject.cells), reject.line,
                 json.loads(reject.columns), reject.reason, reject.customer)
@@ -575,6 +590,46 @@ class ContactImportReject(ModelSQL, ModelView):
         super().__setup__()
         cls.__access__.add('contact_import')
         cls._order = [('line', 'ASC'), ('id', 'ASC')]
+
+    @classmethod
+    @inactive_records
+    def find_about(cls, party):
+        "Return the ids of the rows that tell of the party"
+        pool = Pool()
+        Contact = pool.get('party.contact')
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Identifier = pool.get('party.identifier')
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        domain = [('party', '=', party.id)]
+        names = {normalize_name(n) for n in [
+                party.name, *(c.name for c in Contact.search(domain))]}
+        names = {f' {n} ' for n in names if n}
+        numbers, codes = set(), set()
+        for mechanism in ContactMechanism.search(domain):
+            if number := _parse_international(mechanism.value_compact or ''):
+                numbers.add(national_significant_number(number))
+            else:
+                codes.add(_compact(mechanism.value))
+        codes.update(_compact(i.code) for i in Identifier.search(domain))
+        codes.discard('')
+
+        def is_about(cell):
+            name = f' {normalize_name(cell)} '
+            digits = re.sub(r'\D', '', cell)
+            code = _compact(cell)
+            return (
+                any(n in name for n in names)
+                or any(n in digits for n in numbers)
+                or any(c in code for c in codes))
+
+        cursor.execute(*table.select(
+                table.id, table.customer, table.cells,
+                where=table.cells != Null))
+        return [
+            id_ for id_, customer, cells in cursor
+            if (customer and customer == party.code)
+            or any(map(is_about, json.loads(cells)))]
 
 
 class ImportContacts(Wizard):

@@ -1027,3 +1027,67 @@ class ContactImportTestCase(unittest.TestCase):
                     table.name, table.name_compact,
                     where=table.id == party.id))
             self.assertEqual(cursor.fetchone(), (None, None))
+
+    @with_transaction()
+    def test_erase_rejects(self):
+        "Test that the rejected rows of who is erased are"
+        pool = Pool()
+        ContactImport = pool.get('party.contact.import')
+        Erase = pool.get('party.erase', type='wizard')
+        Party = pool.get('party.party')
+        company = self.setUpCompany()
+        headings = ["Name", "NIT", "Mobile", "Email", "Contact"]
+        with set_company(company):
+            self.import_(
+                "Óptica Andina S.A.S.;800197268-4;3105551234;"
+                "Info@andina.example.com;Ana Peña\n"
+                "Other;;3105559999;;\n", ';'.join(headings))
+            party = self.get_party("Óptica Andina S.A.S.")
+            kept = [
+                ["Other", "", "310 555 9999 x", "", "Ana"],
+                ["Andina", "", "12", "andina.example.com", ""],
+                ]
+            erased = [
+                ["OPTICA ANDINA", "", "12", "", ""],
+                ["The Óptica Andina (Cali)", "", "12", "", ""],
+                ["", "800.197.268-4", "", "", ""],
+                ["X", "", "(310) 555-1234/12", "", ""],
+                ["X", "", "+57 3105551234 ó 12", "", ""],
+                ["X", "", "12", "<info@ANDINA.example.com>", ""],
+                ["X", "", "12", "", "ana pena"],
+                ]
+            rows = [(cells, None) for cells in kept + erased]
+            rows.append((["X", "", "", "", ""], party.code))
+            import_, = ContactImport.create([{
+                        'company': company.id,
+                        'user': 1,
+                        'headings': json.dumps(headings),
+                        'state': 'done',
+                        'duplicates': 'skip',
+                        'rejected': len(rows),
+                        'rejects': [('create', [{
+                                        'line': i,
+                                        'cells': json.dumps(cells),
+                                        'columns': '["mobile"]',
+                                        'reason': f"It is {cells[2]}",
+                                        'customer': customer,
+                                        } for i, (cells, customer)
+                                    in enumerate(rows)])],
+                        }])
+            Party.write([party], {'active': False})
+            session_id, _, _ = Erase.create()
+            erase = Erase(session_id)
+            erase.ask.party = party
+            erase.transition_erase()
+
+            import_ = ContactImport(import_.id)
+            self.assertEqual(
+                [json.loads(r.cells) for r in import_.rejects if r.cells],
+                kept)
+            self.assertEqual(
+                [r.reason for r in import_.rejects if r.reason],
+                ["It is 310 555 9999 x", "It is 12"])
+            self.assertFalse(any(r.customer for r in import_.rejects))
+            self.assertEqual(
+                [r['name'] for r in read_rows(import_.rejects_file)],
+                ["Other", "Andina"])
