@@ -64,19 +64,23 @@ class _Progress:
             sys.stderr.write('\n')
 
 
-def get_rejects_name(filename):
-    return os.path.splitext(filename)[0] + '.rejects.csv'
+def get_rejects_name(filename, start=0):
+    suffix = f'-{start}' if start else ''
+    return os.path.splitext(filename)[0] + f'.rejects{suffix}.csv'
 
 
 def import_contacts(
         filename, rejects=None, chunk=1000, progress=False, company=None,
-        **options):
+        start=0, **options):
     """Import the file by the current configuration of proteus
 
     rejects is the name of the file of the rejected rows (default: the name
     of the file with .rejects.csv), it exists only if there are some.  company
-    is an id (default: the one of the user).  The options are those of
+    is an id (default: the one of the user).  start is how many rows are left
+    out, as they were imported before.  The options are those of
     party.contact.import's import_rows.
+
+    What interrupts it has as rows_done the start to go on with.
 
     Return a dictionary of numbers, with the name of the rejects file as
     'rejects' and the headings that are not known as 'unknown'."""
@@ -85,24 +89,32 @@ def import_contacts(
     context = current_config.context
     if company is not None:
         context['company'] = company
-    rejects = rejects or get_rejects_name(filename)
+    rejects = rejects or get_rejects_name(filename, start)
     counts = dict.fromkeys(COUNTS, 0)
     with open(filename, 'rb') as file:
         contacts = ContactFile(file)
         with RejectsFile(rejects, contacts) as rejects_file:
-            bar = None
-            for rows in contacts.chunks(chunk):
-                if bar is None and progress:
-                    bar = get_progress(contacts.size)
-                result = proxy.import_rows(
-                    contacts.to_import(rows), options, context)
-                for name in counts:
-                    counts[name] += result[name]
-                rejects_file.write(rows, result['rejects'])
+            bar, done = None, 0
+            try:
+                for rows in contacts.chunks(chunk):
+                    if bar is None and progress:
+                        bar = get_progress(contacts.size)
+                    size = len(rows)
+                    if to_import := rows[max(start - done, 0):]:
+                        result = proxy.import_rows(
+                            contacts.to_import(to_import), options, context)
+                        for name in counts:
+                            counts[name] += result[name]
+                        rejects_file.write(to_import, result['rejects'])
+                    done += size
+                    if bar is not None:
+                        bar.update(size)
+            except BaseException as e:
+                e.rows_done = max(start, done)
+                raise
+            finally:
                 if bar is not None:
-                    bar.update(len(rows))
-            if bar is not None:
-                bar.close()
+                    bar.close()
     return {
         **counts,
         'rejects': rejects if counts['rejected'] else None,
@@ -234,6 +246,8 @@ def run():
         help='create a tracking for each customer')
     parser.add_argument('--business-unit', dest='business_unit',
         help='the business unit of the trackings of the rows without one')
+    parser.add_argument('--start', type=int, default=0, metavar='ROWS',
+        help='leave out the first rows, as an interrupted import tells')
     parser.add_argument('--dry-run', dest='dry_run', action='store_true',
         help='tell what would be done but do nothing')
     parser.add_argument('--rejects',
@@ -252,16 +266,35 @@ def run():
         # Not the URL of the error, it may contain the password
         message = getattr(e, 'errmsg', getattr(e, 'faultString', e))
         print(message, file=sys.stderr)
+        print_rest(args, e)
         sys.exit(2)
     except UserError as e:
         print(e.message, file=sys.stderr)
+        print_rest(args, e)
         sys.exit(2)
     except (FileError, OSError) as e:
         print("%s: %s" % (args.filename, e), file=sys.stderr)
+        print_rest(args, e)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("Interrupted: run it again to complete.", file=sys.stderr)
+    except KeyboardInterrupt as e:
+        print(
+            "Interrupted." if getattr(e, 'rows_done', 0)
+            else "Interrupted before anything was imported.",
+            file=sys.stderr)
+        print_rest(args, e)
         sys.exit(130)
+
+
+def print_rest(args, exception):
+    "Tell how to import what was not"
+    done = getattr(exception, 'rows_done', None)
+    if args.dry_run or not done:
+        return
+    option = ''
+    if args.duplicates == 'new':
+        # The rows would be created once more
+        option = " with --start %s" % done
+    print("Run it again%s to complete." % option, file=sys.stderr)
 
 
 if __name__ == '__main__':
