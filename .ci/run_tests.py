@@ -32,6 +32,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CACHE = os.path.join(ROOT, '.cache')
 MODULE = 'trytond.modules.sale_opportunity_management'
 BROWSER = 'test_browser'
+# What is run again on a database that has these extensions
+EXTENSIONS = ['pg_trgm', 'unaccent']
+EXTENSIONS_TESTS = {'test_contact_import', 'test_tracking'}
 # Each conversion has a profile of its own, as several may run at once
 CONVERT_COMMAND = (
     'soffice "-env:UserInstallation=file://%(directory)s/profile" --headless '
@@ -240,8 +243,10 @@ def free_port():
 
 
 @contextmanager
-def postgresql_cluster(binaries):
-    "Run a private server for the time of the tests and give its URI"
+def postgresql_cluster(binaries, extensions=()):
+    """Run a private server for the time of the tests and give its URI
+
+    The databases that trytond creates have the extensions."""
     options = {'stdin': subprocess.DEVNULL}
     folder = tempfile.mkdtemp(prefix='tryton-postgresql-')
     if not os.getuid():
@@ -287,13 +292,28 @@ def postgresql_cluster(binaries):
                     raise RuntimeError(
                         "PostgreSQL did not start, see .cache/postgresql.log")
                 time.sleep(.1)
-            yield f'postgresql://tryton@127.0.0.1:{port}/'
+            uri = f'postgresql://tryton@127.0.0.1:{port}/'
+            if extensions:
+                add_extensions(uri, extensions)
+            yield uri
     finally:
         if server and server.poll() is None:
             # Fast shutdown
             server.send_signal(signal.SIGINT)
             server.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def add_extensions(uri, extensions):
+    "Create the extensions in the template of the databases of trytond"
+    import psycopg
+    with psycopg.connect(f'{uri}postgres', autocommit=True) as connection:
+        connection.execute('ALTER DATABASE template0 ALLOW_CONNECTIONS true')
+        with psycopg.connect(f'{uri}template0', autocommit=True) as template:
+            for extension in extensions:
+                template.execute(f'CREATE EXTENSION {extension}')
+        # Nobody may be connected to a template
+        connection.execute('ALTER DATABASE template0 ALLOW_CONNECTIONS false')
 
 
 def base_environ():
@@ -315,12 +335,12 @@ def run_sqlite(summary, names, pattern=None):
 
 
 def run_postgresql(summary, names, pattern=None):
-    def run(uri, cache):
+    def run(uri, cache, part='postgresql', names=names):
         environ = base_environ()
         environ['TRYTOND_DATABASE_URI'] = uri
         environ['DB_CACHE'] = cache
         for name in names:
-            run_job(summary, 'postgresql', name, environ, pattern)
+            run_job(summary, part, name, environ, pattern)
 
     if uri := os.environ.get('POSTGRESQL_URI'):
         run(uri, database_cache('postgresql'))
@@ -328,6 +348,9 @@ def run_postgresql(summary, names, pattern=None):
         with postgresql_cluster(binaries) as uri:
             # Templates inside of the server, which are gone with it
             run(uri, 'postgresql://')
+        if names := [n for n in names if n in EXTENSIONS_TESTS]:
+            with postgresql_cluster(binaries, EXTENSIONS) as uri:
+                run(uri, 'postgresql://', 'postgresql extensions', names)
     else:
         summary.skip(
             'postgresql',
