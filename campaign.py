@@ -20,6 +20,7 @@ from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
 from .call import INTERESTS
+from .campaign_add import AddMixin
 from .exceptions import AttendError, CampaignError
 
 
@@ -124,7 +125,7 @@ class Result(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
             self.retry = None
 
 
-class Campaign(Workflow, ModelSQL, ModelView):
+class Campaign(AddMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'sale.campaign'
 
     _states = {
@@ -271,6 +272,10 @@ class Campaign(Workflow, ModelSQL, ModelView):
                     },
                 'do': {
                     'invisible': ~Eval('state').in_(['running', 'paused']),
+                    'depends': ['state'],
+                    },
+                'add_customers': {
+                    'invisible': Eval('state') == 'done',
                     'depends': ['state'],
                     },
                 })
@@ -424,6 +429,12 @@ class Campaign(Workflow, ModelSQL, ModelView):
                         'sale_opportunity_management'
                         '.msg_campaign_supervise_denied',
                         campaign=campaign.rec_name))
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_campaign_add')
+    def add_customers(cls, campaigns):
+        pass
 
     @classmethod
     def next(cls, campaign):
