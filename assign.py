@@ -170,25 +170,23 @@ class AssignMixin(ModelSQL):
         # The operator is told about the trackings
         with Transaction().set_context(_notify_assigned=False):
             for Model in Activity.activity_models():
-                Model.write([
+                if activities := [
                         a for a in Model.search([
                                 ('tracking', 'in', list(previous)),
                                 ('state', '=', 'pending'),
                                 ], order=[])
                         if not a.assignee
-                        or a.assignee == previous[a.tracking.id]], {
-                        'assignee': operator,
-                        })
+                        or a.assignee == previous[a.tracking.id]]:
+                    Model.write(activities, {'assignee': operator})
         if operator:
-            Opportunity.write([
+            if opportunities := [
                     o for o in Opportunity.search([
                             ('trackings', 'in', list(previous)),
                             ('state', 'in', ['lead', 'opportunity']),
                             ], order=[])
                     if any(o.employee == previous.get(t.id)
-                        for t in o.trackings)], {
-                    'employee': operator,
-                    })
+                        for t in o.trackings)]:
+                Opportunity.write(opportunities, {'employee': operator})
             if Transaction().context.get('_notify_assigned', True):
                 cls._notify_assigned(Employee(operator), list(previous))
 

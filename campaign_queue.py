@@ -2,7 +2,9 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
-from sql import Literal, Null, Union
+import random
+
+from sql import For, Literal, Null, Union
 from sql.conditionals import Coalesce
 
 from trytond import backend
@@ -317,29 +319,34 @@ class QueueMixin(ModelSQL):
         Each is locked and given with whether who it is reserved for is away.
         """
         cursor = Transaction().connection.cursor()
-        tried, error = set(), None
+        tried, error, is_contended = set(), None, False
         for limit in [1, 20, 100, 1000]:
             cursor.execute(
                 *cls._queue_query(campaign, employee, moment, limit))
-            for id_, is_away in cursor.fetchall():
+            rows = cursor.fetchall()
+            if is_contended:
+                # Not to meet again at each of the next ones
+                rows.sort(key=lambda row: (row[1], random.random()))
+            for id_, _, is_away in rows:
                 if id_ in tried:
                     continue
                 tried.add(id_)
                 try:
                     locked = cls._lock_waiting(id_)
                 except backend.DatabaseOperationalError as e:
-                    # Somebody else was first
-                    error = e
+                    locked, error = False, e
+                if locked:
+                    yield cls(id_), bool(is_away)
                 else:
-                    if locked:
-                        yield cls(id_), bool(is_away)
+                    # Somebody else was first
+                    is_contended = True
         if error:
             # What was changed since the transaction began cannot be seen
             raise error
 
     @classmethod
     def _queue_query(cls, campaign, employee, moment, limit):
-        """Return the query of the ids in the order of the queue
+        """Return the query of the ids with their rank, in their order
 
         It looks only at the first ones of each part of the queue, that is
         what an index gives in its order."""
@@ -362,7 +369,7 @@ class QueueMixin(ModelSQL):
                     Literal(int(is_away)).as_('is_away')))
         query = Union(*parts, all_=True)
         return query.select(
-            query.id, query.is_away,
+            query.id, query.rank, query.is_away,
             order_by=[query.rank, query.next_attempt, query.id])
 
     @classmethod
@@ -503,14 +510,16 @@ class QueueMixin(ModelSQL):
         transaction = Transaction()
         table = cls.__table__()
         cursor = transaction.connection.cursor()
+        query = table.select(
+            table.state, table.taken_by, table.reserved_for,
+            where=table.id == self.id)
         if transaction.database.has_select_for():
-            cls.lock([self])
+            query.for_ = For('UPDATE')
         else:
+            # To write makes the others wait
             cursor.execute(*table.update(
                     [table.id], [table.id], where=table.id == self.id))
-        cursor.execute(*table.select(
-                table.state, table.taken_by, table.reserved_for,
-                where=table.id == self.id))
+        cursor.execute(*query)
         state, taken_by, reserved_for = cursor.fetchone()
         if state != 'open':
             raise AttendError(gettext(
