@@ -115,6 +115,9 @@ class Done(_Done):
     kind = fields.Selection('get_kinds', "Kind")
     outcome = fields.Selection('get_outcomes', "Outcome", sort=False)
     duration = fields.TimeDelta("Duration")
+    campaign = fields.Many2One('sale.campaign', "Campaign")
+    result = fields.Many2One('sale.campaign.result', "Result")
+    attend_duration = fields.TimeDelta("Time Attended")
 
     @classmethod
     def __setup__(cls):
@@ -151,6 +154,9 @@ class Done(_Done):
             Call.column_kind(call).as_('kind'),
             call.outcome.as_('outcome'),
             call.duration.as_('duration'),
+            tables['tracking'].campaign.as_('campaign'),
+            call.result.as_('result'),
+            call.attend_duration.as_('attend_duration'),
             ]
 
     @classmethod

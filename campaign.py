@@ -235,6 +235,9 @@ class Campaign(AddMixin, Workflow, ModelSQL, ModelView):
             "Contact Rate", digits=(1, 4),
             help="The part of the calls that was answered."),
         'get_calls')
+    results = fields.One2Many(
+        'sale.campaign.reporting.result', 'campaign', "Results",
+        readonly=True)
     state = fields.Selection([
             ('draft', "Draft"),
             ('running', "Running"),
@@ -410,6 +413,7 @@ class Campaign(AddMixin, Workflow, ModelSQL, ModelView):
         default = default.copy() if default is not None else {}
         default.setdefault('start_date', cls.default_start_date())
         default.setdefault('end_date')
+        default.setdefault('results')
         return super().copy(campaigns, default=default)
 
     @property

@@ -134,7 +134,7 @@ class _Report(Report):
         definitions = Context.fields_get()
         for name in [
                 'from_date', 'to_date', 'days_late', 'state', 'assignment',
-                'operators', 'business_units', 'channels']:
+                'campaigns', 'operators', 'business_units', 'channels']:
             field = Context._fields.get(name)
             value = Transaction().context.get(name)
             if not field or not value:
@@ -183,6 +183,43 @@ class _Report(Report):
         return SimpleNamespace(
             number=len(rows),
             customers=len({r.values['party'] for r in rows}))
+
+
+class _CampaignReport(_Report):
+    _context_model = 'sale.campaign.reporting.context'
+    _group = 'campaign'
+    _group_order = 'campaign.name'
+
+    @classmethod
+    def _totals(cls, rows):
+        return SimpleNamespace(number=sum(r.number for r in rows))
+
+
+class CampaignOperator(_CampaignReport):
+    __name__ = 'sale.campaign.reporting.operator'
+    _fields = [
+        'campaign', 'done_by', 'number', 'answered', 'missed',
+        'contact_rate', 'won', 'attend_duration', 'per_hour']
+
+    @classmethod
+    def _totals(cls, rows):
+        total = super()._totals(rows)
+        for name in ['answered', 'missed', 'won']:
+            setattr(total, name, sum(getattr(r, name) for r in rows))
+        total.rate = total.answered / total.number if total.number else 0
+        total.duration = sum(
+            (r.attend_duration for r in rows if r.attend_duration),
+            dt.timedelta())
+        total.per_hour = None
+        if total.duration:
+            total.per_hour = (
+                total.number * 3600 / total.duration.total_seconds())
+        return total
+
+
+class CampaignResult(_CampaignReport):
+    __name__ = 'sale.campaign.reporting.result'
+    _fields = ['campaign', 'done_by', 'result', 'number']
 
 
 class _InterestMixin:
@@ -444,3 +481,29 @@ class PrintTrackingUnattended(_Print):
     print_pdf = StateAction(
         'sale_opportunity_management'
         '.report_tracking_reporting_unattended_pdf')
+
+
+class PrintCampaignOperator(_Print):
+    __name__ = 'sale.campaign.reporting.operator.print'
+
+    start = StateView(
+        'sale.campaign.reporting.context',
+        'sale_opportunity_management.campaign_reporting_context_view_form',
+        _buttons())
+    print_odt = StateAction(
+        'sale_opportunity_management.report_campaign_reporting_operator')
+    print_pdf = StateAction(
+        'sale_opportunity_management.report_campaign_reporting_operator_pdf')
+
+
+class PrintCampaignResult(_Print):
+    __name__ = 'sale.campaign.reporting.result.print'
+
+    start = StateView(
+        'sale.campaign.reporting.context',
+        'sale_opportunity_management.campaign_reporting_context_view_form',
+        _buttons())
+    print_odt = StateAction(
+        'sale_opportunity_management.report_campaign_reporting_result')
+    print_pdf = StateAction(
+        'sale_opportunity_management.report_campaign_reporting_result_pdf')
