@@ -761,9 +761,13 @@ class CreateTask(Wizard):
     def transition_create_(self):
         pool = Pool()
         Task = pool.get('sale.task')
+        # The fields that are not on the form get their default value
+        values = {
+            name: value for name, value in self.start._save_values().items()
+            if value is not None}
         # What the user may not do through the forms, not here either
         with check_access():
-            Task.create([self.start._save_values()])
+            Task.create([values])
         return 'end'
 
 
