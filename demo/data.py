@@ -93,6 +93,12 @@ NEXT = {
 TASKS = [
     "Enviar el portafolio", "Enviar la cotización",
     "Preparar la visita de demostración", "Enviar la lista de precios"]
+# Title, XML id of the type and priority
+INCIDENTS = [
+    ("Factura duplicada", 'task_type_billing', 'medium'),
+    ("El pedido llegó incompleto", 'task_type_delivery', 'high'),
+    ("Monturas con defecto de fábrica", 'task_type_product', 'high'),
+    ("El NIT de la factura no corresponde", 'task_type_data', 'low')]
 
 
 class Contacts:

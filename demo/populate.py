@@ -458,14 +458,43 @@ class History:
                     self.plan(
                         moment + dt.timedelta(hours=2), self.do_task, login,
                         tracking_id)
+            if self.random.random() < .08:
+                self.plan(
+                    moment + dt.timedelta(minutes=10), self.incident, login,
+                    tracking_id)
         wizard.execute('save')
         if sold:
             self.create_opportunity(tracking_id, moment)
+
+    def incident(self, moment, login, tracking_id):
+        "Register what went wrong for a customer"
+        Task = self.model(login, 'sale.task')
+        TaskType = self.model(login, 'sale.task.type')
+        Tracking = self.model(login, 'sale.tracking')
+        # It may have been given to somebody else
+        trackings = Tracking.find([
+                ('id', '=', tracking_id),
+                ('state', '=', 'open'),
+                ])
+        if not trackings:
+            return
+        title, type_, priority = self.random.choice(data.INCIDENTS)
+        wizard = self.wizard(
+            login, 'sale.tracking.create_incident', trackings)
+        wizard.form.summary = title
+        wizard.form.type = TaskType(ref(type_))
+        wizard.form.priority = priority
+        wizard.form.planned_date = moment + dt.timedelta(days=4)
+        wizard.execute('create_')
+        incident, = Task.find([], order=[('id', 'DESC')], limit=1)
+        if self.random.random() < .6:
+            incident.click('start')
 
     def do_task(self, moment, login, tracking_id):
         Task = self.model(login, 'sale.task')
         for task in Task.find([
                     ('tracking', '=', tracking_id),
+                    ('kind', '=', 'task'),
                     ('state', '=', 'pending'),
                     ]):
             wizard = self.wizard(login, 'sale.activity.record', [task])
