@@ -13,7 +13,8 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .activity import this_minute
 from .call import INTERESTS, OUTCOMES
-from .exceptions import AlreadyRecordedError, ClosedTrackingError
+from .exceptions import (
+    AlreadyRecordedError, ClosedTrackingError, ResultRequiredError)
 from .party import RATINGS
 
 
@@ -280,12 +281,26 @@ class RecordStart(ModelView):
         """
         pool = Pool()
         Tracking = pool.get('sale.tracking')
+        self._check_result()
         self._save_activity()
         self._save_typification()
         if self.tracking and self.close_tracking:
             Tracking.close([self.tracking])
         else:
             self._save_next()
+
+    def _check_result(self):
+        # Only the clients check what the dialog requires
+        if (self.kind == 'call' and not self.interest
+                or self.close_tracking and not self.description):
+            raise ResultRequiredError(gettext(
+                    'sale_opportunity_management.msg_result_required'))
+        if (not self.close_tracking
+                and (bool(self.task_date) != bool(self.task_summary)
+                    or self.next_date and self.next_kind != 'call'
+                    and not self.next_summary)):
+            raise ResultRequiredError(gettext(
+                    'sale_opportunity_management.msg_result_next_required'))
 
     def _save_activity(self):
         pool = Pool()

@@ -38,6 +38,10 @@ class AlreadyRecordedError(UserError):
     pass
 
 
+class ResultRequiredError(ValidationError):
+    pass
+
+
 class OperatorError(ValidationError):
     pass
 

@@ -171,5 +171,28 @@ class Sao:
         row.locator('td:visible').nth(2).dblclick()
         self.wait()
 
+    def row_button(self, text, label):
+        "Press the button of the row with the text"
+        row = self.scope.locator(
+            '.treeview > table.tree > tbody > tr:visible'
+            ).filter(has_text=text).first
+        button = row.locator('button').filter(
+            has_text=re.compile(rf'^\s*{re.escape(label)}\s*$', re.I))
+        # The first click only selects the row
+        for _ in range(2):
+            button.click()
+            self.wait()
+        self.page.wait_for_timeout(500)
+
+    def tab(self, label):
+        "Select the tab of the list"
+        self.scope.locator('.nav-tabs a:visible').filter(
+            has_text=label).first.click()
+        self.wait()
+
+    def check_box(self, name):
+        self.field(name).check()
+        self.wait()
+
     def check(self):
         assert not self.errors, '\n'.join(self.errors)

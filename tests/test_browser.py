@@ -33,10 +33,11 @@ convert_command = soffice "-env:UserInstallation=file://%(directory)s/lo" \
 """
 # It is run in a process of its own as each has only one configuration
 SET_UP = """\
+import datetime as dt
 import sys
 from proteus import Model, config
 from trytond.modules.sale_opportunity_management.tests.tools import (
-    create_team, get_user)
+    create_team, freeze, get_user)
 cfg = config.set_trytond('sqlite:///browser', config_file=sys.argv[1])
 create_team(config=cfg)
 Item = Model.get('ir.module.config_wizard.item')
@@ -48,6 +49,7 @@ for login in ['ana', 'olga']:
     user.password = 'password of ' + login
     user.save()
 BusinessUnit = Model.get('sale.business_unit')
+Call = Model.get('sale.call')
 Employee = Model.get('company.employee')
 Party = Model.get('party.party')
 Tracking = Model.get('sale.tracking')
@@ -62,6 +64,16 @@ for name, operator in [
     mechanism.value = '+573105551234'
     party.save()
     Tracking(party=party, business_unit=unit, operator=operator).save()
+party = Party(name="Late Customer")
+party.save()
+tracking = Tracking(party=party, business_unit=unit, operator=olga)
+tracking.save()
+before = dt.datetime.now(dt.timezone.utc) - dt.timedelta(days=2)
+with freeze(*before.timetuple()[:5]):
+    Call(
+        tracking=tracking, summary="Ask about the quotation",
+        planned_date=dt.datetime(*before.timetuple()[:5])
+        + dt.timedelta(hours=1)).save()
 """
 
 
@@ -145,6 +157,37 @@ class BrowserTestCase(unittest.TestCase):
             self.assertIn("First Call", done)
             self.assertIn("Answered", done)
             self.assertEqual(sao.field('interest_path').input_value(), '3')
+            sao.check()
+
+    def test_daily_work(self):
+        "Test that an operator works off what is due and concludes"
+        next_week = dt.datetime.now() + dt.timedelta(days=8)
+        with self.sao() as sao:
+            sao.login('olga', 'password of olga')
+            sao.menu("Trackings", "My Work")
+            row, = sao.rows()
+            self.assertIn("Ask about the quotation", row)
+            sao.row_button("Late Customer", "Result")
+            sao.fill('interest', "Some Interest, Send More Information")
+            sao.fill('description', "The price is too high")
+            sao.fill('next_kind', "Task")
+            sao.fill('next_date', next_week.strftime('%m/%d/%Y 09:00'))
+            sao.fill('next_summary', "Send a new quotation")
+            sao.button("Save")
+            # A line stays in front of the user until another tab is selected
+            sao.tab("Later")
+            row, = sao.rows()
+            self.assertIn("Send a new quotation", row)
+            sao.row_button("Late Customer", "Result")
+            sao.fill('description', "Sent, does not want it")
+            sao.check_box('close_tracking')
+            sao.button("Save")
+            sao.tab("Pending")
+            self.assertEqual(sao.rows(), [])
+            sao.menu("Trackings", "My Trackings")
+            sao.tab("Closed")
+            row, = sao.rows()
+            self.assertIn("Late Customer", row)
             sao.check()
 
     def test_administrator(self):
