@@ -256,6 +256,10 @@ class ActivityMixin(Workflow, _ActivityMixin):
                     where=t.state == 'pending'),
                 Index(
                     t,
+                    (t.assignee, Index.Equality()),
+                    (t.date, Index.Range())),
+                Index(
+                    t,
                     (t.company, Index.Equality(cardinality='low')),
                     (t.date, Index.Range(order='DESC'))),
                 Index(
@@ -792,13 +796,12 @@ class Activity(UnionMixin, _ActivityMixin):
         values = set(value) if isinstance(value, (list, tuple)) else {value}
         if operator in {'!=', 'not in'}:
             values = {None, *domains} - values
-        domain = ['OR', [('id', '=', None)]]
+        domains = [
+            [('state', '=', 'pending'), *dates]
+            for key, dates in domains.items() if key in values]
         if None in values:
-            domain.append(('state', '!=', 'pending'))
-        for key, dates in domains.items():
-            if key in values:
-                domain.append([('state', '=', 'pending'), *dates])
-        return domain
+            domains.append([('state', '!=', 'pending')])
+        return ['OR', *domains] if domains else [('id', '=', None)]
 
     @classmethod
     def get_calendar_color(cls, lines, name):

@@ -291,8 +291,11 @@ class RecordStart(ModelView):
 
     def _check_result(self):
         # Only the clients check what the dialog requires
-        if (self.kind == 'call' and not self.interest
-                or self.close_tracking and not self.description):
+        interest_required = (
+            self.kind == 'call' and self.tracking
+            and self.outcome == 'answered')
+        if ((interest_required and not self.interest)
+                or (self.close_tracking and not self.description)):
             raise ResultRequiredError(gettext(
                     'sale_opportunity_management.msg_result_required'))
         if (not self.close_tracking

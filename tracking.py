@@ -234,11 +234,24 @@ class Tracking(
                     (t.start_date, Index.Range()),
                     (t.id, Index.Range()),
                     where=(t.state == 'open') & (t.operator == Null)),
+                # The first page of the lists in their order, with what the
+                # rules and tabs look at: no company first, as a rule may
+                # have several
                 Index(
                     t,
-                    (t.company, Index.Equality(cardinality='low')),
                     (t.start_date, Index.Range(order='DESC')),
-                    (t.id, Index.Range(order='DESC'))),
+                    (t.id, Index.Range(order='DESC')),
+                    include=[
+                        t.company, t.channel, t.campaign, t.operator,
+                        t.next_activity],
+                    where=t.state == 'open'),
+                Index(
+                    t,
+                    (t.start_date, Index.Range(order='DESC')),
+                    (t.id, Index.Range(order='DESC')),
+                    include=[
+                        t.company, t.channel, t.campaign, t.operator,
+                        t.state]),
                 Index(t, (t.operator, Index.Range()), (t.id, Index.Range())),
                 Index(t, (t.channel, Index.Range()), (t.id, Index.Range())),
                 Index(t, (t.business_unit, Index.Range())),
