@@ -3,7 +3,6 @@
 # terms.
 
 import datetime as dt
-import hashlib
 import secrets
 from urllib.parse import quote, urljoin
 
@@ -20,6 +19,7 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .activity import this_minute, to_local
 from .exceptions import AgendaFeedError
+from .meeting_attendee import hash_token
 from .meeting_invitation import add_timezones, new_calendar
 
 # What the feed shows of the past and of the future
@@ -45,7 +45,7 @@ class AgendaFeed(ModelSQL):
             ('employee_unique', Unique(t, t.employee),
                 'sale_opportunity_management.msg_agenda_feed_unique'),
             ('token_hash_unique', Unique(t, t.token_hash),
-                'sale_opportunity_management.msg_agenda_feed_unique'),
+                'sale_opportunity_management.msg_token_unique'),
             ]
 
     def get_rec_name(self, name):
@@ -55,12 +55,6 @@ class AgendaFeed(ModelSQL):
     def search_rec_name(cls, name, clause):
         return [('employee.rec_name', *clause[1:])]
 
-    @staticmethod
-    def _hash(token):
-        # The token is random enough for a hash without salt, and only the
-        # hash is compared, so that the time it takes tells nothing about it
-        return hashlib.sha256(token.encode('utf-8')).hexdigest()
-
     @classmethod
     @without_check_access
     def renew(cls, employee):
@@ -69,7 +63,7 @@ class AgendaFeed(ModelSQL):
         cls.revoke(employee)
         cls.create([{
                     'employee': employee.id,
-                    'token_hash': cls._hash(token),
+                    'token_hash': hash_token(token),
                     }])
         return urljoin(
             config.get(
@@ -91,7 +85,7 @@ class AgendaFeed(ModelSQL):
     @classmethod
     def get(cls, token):
         "Return the feed of the token if it is still in use"
-        feeds = cls.search([('token_hash', '=', cls._hash(token))])
+        feeds = cls.search([('token_hash', '=', hash_token(token))])
         for feed in feeds:
             with Transaction().set_context(company=feed.employee.company.id):
                 feed = cls(feed.id)

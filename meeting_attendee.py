@@ -2,6 +2,7 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import hashlib
 import re
 import secrets
 from collections import defaultdict
@@ -25,6 +26,14 @@ ANSWERS = [
     ('declined', "Declined"),
     ]
 _EMAIL = re.compile(r'[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+')
+
+
+def hash_token(token):
+    """Return what is stored of the token
+
+    It is random enough for a hash without salt. As only the hash is looked
+    for, the time that it takes tells nothing about the token."""
+    return hashlib.sha256(token.encode('utf-8')).hexdigest()
 
 
 class Attendee(ModelSQL, ModelView):
@@ -86,14 +95,12 @@ class Attendee(ModelSQL, ModelView):
     sent_sequence = fields.Integer(
         "Sent Sequence", readonly=True,
         help="The version of the meeting that was sent to the attendee.")
-    token = fields.Char("Token", readonly=True, strip=False)
 
     del _states
 
     @classmethod
     def __setup__(cls):
         cls.email.search_unaccented = False
-        cls.token.search_unaccented = False
         super().__setup__()
         cls.__access__.add('meeting')
         t = cls.__table__()
@@ -104,8 +111,6 @@ class Attendee(ModelSQL, ModelView):
                 'sale_opportunity_management.msg_attendee_unique'),
             ('email_unique', Unique(t, t.meeting, t.email),
                 'sale_opportunity_management.msg_attendee_unique'),
-            ('token_unique', Unique(t, t.token),
-                'sale_opportunity_management.msg_attendee_token_unique'),
             ]
         cls._sql_indexes.update({
                 Index(
@@ -227,8 +232,6 @@ class Attendee(ModelSQL, ModelView):
                         and Employee(values['employee']),
                         values.get('party') and Party(values['party']),
                         contact)
-            if not values.get('token'):
-                values['token'] = secrets.token_urlsafe(32)
         if values.get('email'):
             values['email'] = values['email'].strip().lower()
         return values
@@ -317,7 +320,7 @@ class Attendee(ModelSQL, ModelView):
     def copy(cls, attendees, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('answer', cls.default_answer())
-        for name in ['answer_date', 'sent_sequence', 'token']:
+        for name in ['answer_date', 'sent_sequence']:
             default.setdefault(name)
         return super().copy(attendees, default=default)
 
@@ -340,3 +343,48 @@ class Attendee(ModelSQL, ModelView):
             by_meeting[attendee.meeting].append(attendee)
         for meeting, m_attendees in by_meeting.items():
             Meeting.notify_answers(meeting, m_attendees)
+
+
+class AttendeeToken(ModelSQL):
+    "What allows an attendee to answer by a link, one for each message"
+    __name__ = 'sale.meeting.attendee.token'
+
+    attendee = fields.Many2One(
+        'sale.meeting.attendee', "Attendee", required=True,
+        ondelete='CASCADE')
+    token_hash = fields.Char("Token Hash", required=True, strip=False)
+
+    @classmethod
+    def __setup__(cls):
+        cls.token_hash.search_unaccented = False
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('token_hash_unique', Unique(t, t.token_hash),
+                'sale_opportunity_management.msg_token_unique'),
+            ]
+        cls._sql_indexes.add(Index(t, (t.attendee, Index.Equality())))
+
+    def get_rec_name(self, name):
+        return self.attendee.rec_name
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('attendee.rec_name', *clause[1:])]
+
+    @classmethod
+    @without_check_access
+    def add(cls, attendee):
+        "Return a new token of the attendee"
+        token = secrets.token_urlsafe(32)
+        cls.create([{
+                    'attendee': attendee.id,
+                    'token_hash': hash_token(token),
+                    }])
+        return token
+
+    @classmethod
+    def get(cls, token):
+        "Return the attendee of the token"
+        tokens = cls.search([('token_hash', '=', hash_token(token))])
+        return tokens[0].attendee if tokens else None

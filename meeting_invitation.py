@@ -448,14 +448,16 @@ class InvitationMixin(ModelSQL, ModelView):
 
 
 def answer_url(attendee):
-    "Return the address where the attendee answers"
+    "Return a new address where the attendee answers"
+    pool = Pool()
+    Token = pool.get('sale.meeting.attendee.token')
     return urljoin(
         config.get(
             'sale_opportunity_management', 'meeting_base',
             default=http_base()),
         quote('/%(database)s/sale_opportunity_management/meeting/%(token)s' % {
                 'database': Transaction().database.name,
-                'token': attendee.token,
+                'token': Token.add(attendee),
                 }))
 
 
@@ -469,7 +471,9 @@ class InvitationReport(Report):
         context['meeting'] = attendee.meeting
         context['kind'] = attendee.meeting.invitation_kind(
             attendee, Transaction().context.get('meeting_method'))
-        context['url'] = answer_url(attendee)
+        context['url'] = (
+            answer_url(attendee) if context['kind'] != 'cancellation'
+            else None)
         return context
 
 

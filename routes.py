@@ -44,15 +44,15 @@ def _accepted_language(request, pool):
 def meeting_answer(request, pool, token):
     Attendee = pool.get('sale.meeting.attendee')
     Report = pool.get('sale.meeting.answer', type='report')
-    attendees = Attendee.search([('token', '=', token)])
+    Token = pool.get('sale.meeting.attendee.token')
+    attendee = Token.get(token)
     status = HTTPStatus.OK
     data = {
         'model': Attendee.__name__,
         'answer': request.args.get('answer'),
         'answered': False,
         }
-    if attendees:
-        attendee, = attendees
+    if attendee:
         language = attendee.lang.code
         context = {'company': attendee.meeting.company.id}
         # What follows links answers nothing: only the buttons do
@@ -72,7 +72,7 @@ def meeting_answer(request, pool, token):
         status = HTTPStatus.NOT_FOUND
     with Transaction().set_context(context, language=language):
         extension, content, _, _ = Report.execute(
-            [a.id for a in attendees], data)
+            [attendee.id] if attendee else [], data)
     assert extension == 'html'
     return Response(
         content, status, headers=_PAGE_HEADERS,
