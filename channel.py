@@ -5,8 +5,23 @@
 from trytond.cache import Cache
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool
-from trytond.pyson import Eval
+from trytond.pyson import Eval, Id, Or
 from trytond.transaction import Transaction, inactive_records
+
+# Each has the rights of those before
+_ROLES = ['group_tracking', 'group_tracking_manager', 'group_tracking_admin']
+
+
+def has_role(role):
+    """Return the PYSON of whether the user has the group or one above it
+
+    The context of the clients has only the groups that the user is a member
+    of, without those that these include."""
+    groups = Eval('context', {}).get('groups', [])
+    roles = [
+        Id('sale_opportunity_management', r).in_(groups)
+        for r in _ROLES[_ROLES.index(role):]]
+    return Or(*roles) if len(roles) > 1 else roles[0]
 
 
 class Channel(DeactivableMixin, ModelSQL, ModelView):

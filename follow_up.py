@@ -10,6 +10,7 @@ from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
+from .channel import has_role
 from .exceptions import ClosedTrackingError
 
 
@@ -242,8 +243,7 @@ class FollowUpStart(ModelView):
         states={
             'readonly': (
                 Bool(Eval('tracking'))
-                | ~Id('sale_opportunity_management', 'group_tracking_manager')
-                .in_(Eval('context', {}).get('groups', []))),
+                | ~has_role('group_tracking_manager')),
             },
         help="The employee who follows it up.")
     kind = fields.Selection(

@@ -12,10 +12,11 @@ from sql.conditionals import Case, Coalesce
 from trytond.i18n import gettext, ngettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.pool import Pool
-from trytond.pyson import Eval, Id
+from trytond.pyson import Eval
 from trytond.transaction import Transaction, check_access
 
 from .activity import days_since, now
+from .channel import has_role
 
 # The moment that sorts what has none last
 datetime_max = dt.datetime.max.replace(microsecond=0)
@@ -219,8 +220,7 @@ class FollowedMixin(IndicatorMixin):
                 'follow': {
                     'invisible': (
                         ~Eval('state').in_(cls._follow_states)
-                        | ~Id('sale_opportunity_management', 'group_tracking')
-                        .in_(Eval('context', {}).get('groups', []))),
+                        | ~has_role('group_tracking')),
                     'readonly': ~Eval('party'),
                     'depends': ['state', 'party'],
                     },
@@ -308,7 +308,10 @@ class FollowedMixin(IndicatorMixin):
         for tracking in cls._read_trackings(records):
             record = getattr(tracking, cls._tracking_field)
             texts[record.id].append(tracking.follow_up)
-        return {r.id: '\n\n'.join(texts[r.id]) or None for r in records}
+        # Who may not read the trackings is told what the icon shows
+        return {
+            r.id: '\n\n'.join(texts[r.id]) or r.indicator_string or None
+            for r in records}
 
     @classmethod
     def get_activities(cls, records, name):

@@ -16,13 +16,14 @@ from trytond.model import (
     sequence_ordered)
 from trytond.modules.party.exceptions import EraseError
 from trytond.pool import Pool, PoolMeta
-from trytond.pyson import Bool, Eval, Id
+from trytond.pyson import Bool, Eval
 from trytond.tools import escape_wildcard, grouped_slice, likify
 from trytond.transaction import (
     Transaction, check_access, inactive_records, without_check_access)
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
+from .channel import has_role
 from .exceptions import RegisterError
 
 RATINGS = [
@@ -616,9 +617,7 @@ class RegisterStart(ModelView):
             ],
         states={
             'invisible': ~Eval('business_unit'),
-            'readonly': ~Id(
-                'sale_opportunity_management', 'group_tracking_manager')
-            .in_(Eval('context', {}).get('groups', [])),
+            'readonly': ~has_role('group_tracking_manager'),
             },
         help="Leave empty to assign the tracking later.")
     rating = fields.Selection(RATINGS, "Rating", sort=False)

@@ -16,24 +16,21 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import (
     employee_field, reset_employee, set_employee)
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval, Id, If
+from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .assign import AssignMixin
 from .campaign_attend import AttendMixin
 from .campaign_queue import QueueMixin
+from .channel import has_role
 from .exceptions import PendingActivityWarning, SimilarTrackingWarning
 from .follow_up import OpportunityMixin
 from .indicator import FollowUpMixin
 from .party import _PHONE_TYPES, RATINGS
 
-_is_manager = Id(
-    'sale_opportunity_management', 'group_tracking_manager').in_(
-    Eval('context', {}).get('groups', []))
-_is_administrator = Id(
-    'sale_opportunity_management', 'group_tracking_admin').in_(
-    Eval('context', {}).get('groups', []))
+_is_manager = has_role('group_tracking_manager')
+_is_administrator = has_role('group_tracking_admin')
 
 
 class Tracking(

@@ -10,7 +10,9 @@ from trytond.exceptions import UserError
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.sale_opportunity_management.activity import now
+from trytond.modules.sale_opportunity_management.channel import has_role
 from trytond.pool import Pool
+from trytond.pyson import PYSONDecoder, PYSONEncoder
 from trytond.tests.test_tryton import activate_module, with_transaction
 from trytond.transaction import Transaction, check_access, without_check_access
 
@@ -514,6 +516,24 @@ class AccessTestCase(unittest.TestCase):
                     allowed, meeting, {'summary': "Summary"})
 
     @with_transaction()
+    def test_has_role(self):
+        "Test the states of the views with the groups that the clients know"
+        pool = Pool()
+        User = pool.get('res.user')
+        *_, users, _, _ = self.setup_records()
+        for role, number in [
+                ('nobody', 0), ('operator', 1), ('manager', 2),
+                ('administrator', 3)]:
+            with self.as_user(users[role]):
+                context = User.get_preferences(context_only=True)
+                decoder = PYSONDecoder({'context': context})
+                roles = [
+                    decoder.decode(PYSONEncoder().encode(has_role(group)))
+                    for group in GROUPS.values()]
+            with self.subTest(role=role):
+                self.assertEqual(roles, [i < number for i in range(3)])
+
+    @with_transaction()
     def test_relations(self):
         "Test what is reached through relations and searches"
         pool = Pool()
@@ -574,9 +594,12 @@ class AccessTestCase(unittest.TestCase):
             with self.subTest(role=role), self.as_user(users[role]):
                 record = Sale(sale.id)
                 self.assertEqual(record.indicator, 'in_progress')
-                text = record.follow_up
-                self.assertEqual(
-                    len(text.split('\n\n')) if text else 0, number)
+                texts = record.follow_up.split('\n\n')
+                if number:
+                    self.assertEqual(len(texts), number)
+                    self.assertIn("Next: ", texts[0])
+                else:
+                    self.assertEqual(texts, ["In Process"])
 
     @with_transaction()
     def test_assign(self):
