@@ -129,18 +129,20 @@ def populate(company, users, number):
             })
     cursor.execute(
         "INSERT INTO sale_call "
-        "(company, tracking, party, summary, planned_date, date, assignee, "
-        "state) "
-        "SELECT company, id, party, 'Call', next_activity, next_activity, "
-        "operator, 'pending' FROM sale_tracking t "
+        "(company, tracking, party, direction, summary, planned_date, date, "
+        "assignee, state) "
+        "SELECT company, id, party, 'outgoing', 'Call', next_activity, "
+        "next_activity, operator, 'pending' FROM sale_tracking t "
         "WHERE next_activity IS NOT NULL AND NOT EXISTS "
         "(SELECT 1 FROM sale_call WHERE tracking = t.id)")
     cursor.execute(
         "INSERT INTO sale_call "
-        "(company, tracking, party, planned_date, done_date, date, assignee, "
-        "done_by, interest, state) "
-        "SELECT company, id, party, d, d, d, operator, "
-        "coalesce(operator, %s), (id %% 4)::text, 'done' "
+        "(company, tracking, party, direction, planned_date, done_date, "
+        "date, assignee, done_by, outcome, interest, state) "
+        "SELECT company, id, party, 'outgoing', d, d, d, operator, "
+        "coalesce(operator, %s), "
+        "CASE WHEN id %% 4 = 0 THEN 'missed' ELSE 'answered' END, "
+        "(id %% 4)::text, 'done' "
         "FROM (SELECT t.*, start_date + n * interval '9 hours' AS d "
         "FROM sale_tracking t, generate_series(1, 5) AS n "
         "WHERE NOT EXISTS (SELECT 1 FROM sale_call "
