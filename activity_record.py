@@ -171,18 +171,18 @@ class RecordStart(ModelView):
             'invisible': ~Eval('party'),
             })
     next_kind = fields.Selection(
-        'get_next_kinds', "Kind",
+        'get_next_kinds', "Kind of the Next Activity",
         states={
             'invisible': _without_next,
             'required': Bool(Eval('next_date')) & ~_without_next,
             },
         help="What comes next.")
     next_date = fields.DateTime(
-        "Date", format='%H:%M', states=_next_states,
+        "Date of the Next Activity", format='%H:%M', states=_next_states,
         help="When it has to be done.\n"
         "Leave empty to plan nothing.")
     next_summary = fields.Char(
-        "Summary",
+        "Summary of the Next Activity",
         states={
             'invisible': _without_next,
             'required': (
@@ -192,7 +192,7 @@ class RecordStart(ModelView):
             },
         help="What it is for.")
     task_summary = fields.Char(
-        "Summary",
+        "Summary of the Task",
         states={
             'invisible': _without_next,
             'required': Bool(Eval('task_date')) & ~_without_next,
@@ -200,7 +200,7 @@ class RecordStart(ModelView):
         help="What has to be done.\n"
         "Leave empty to create no task.")
     task_date = fields.DateTime(
-        "Date", format='%H:%M',
+        "Date of the Task", format='%H:%M',
         states={
             'invisible': _without_next,
             'required': Bool(Eval('task_summary')) & ~_without_next,
