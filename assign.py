@@ -89,15 +89,17 @@ class AssignMixin(ModelSQL):
 
         changes is a list of tuples of tracking, new channel, new operator.
         An administrator gives any tracking to anyone, a manager those of the
-        own channels to their employees and an operator creates them for the
-        own employee.
+        own channels to their employees, the supervisor of a campaign those of
+        it to its operators and an operator creates them for the own employee.
         """
         pool = Pool()
+        Campaign = pool.get('sale.campaign')
         Channel = pool.get('sale.channel')
         User = pool.get('res.user')
         if cls.is_administrator():
             return
         managed = set(Channel.get_managed()) if cls.is_manager() else set()
+        supervised = set(Campaign.get_supervised())
         employees = set(User.get_employees())
         teams = {None: set()}
         for _, channel, _ in changes:
@@ -108,6 +110,9 @@ class AssignMixin(ModelSQL):
             if (channel and channel.id in managed
                     and channel == tracking.channel):
                 return not operator or operator in teams[channel]
+            if (tracking.campaign and tracking.campaign.id in supervised
+                    and channel == tracking.channel):
+                return not operator or operator in tracking.campaign.operators
             return (
                 created and operator and operator.id in employees
                 and (not channel or operator in teams[channel]))

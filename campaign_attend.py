@@ -53,7 +53,7 @@ class AttendMixin(ModelSQL):
             tracking = tracking._hold(employee)
             if not result:
                 tracking._add_note(comment)
-                tracking._leave()
+                tracking._leave(worked=True)
             else:
                 tracking._save_attended(
                     employee, comment, result, callback_date, duration, start)
@@ -207,11 +207,12 @@ class AttendMixin(ModelSQL):
                     'message': comment,
                     }])
 
-    def _leave(self):
+    def _leave(self, worked=False):
         "Give the tracking back to come again later"
         cls = self.__class__
         cls._write_queue([self], {'draft': None})
-        self._give_back(this_minute() + self.campaign.return_delay)
+        self._give_back(
+            this_minute() + self.campaign.return_delay, worked=worked)
 
     @classmethod
     def skip(cls, tracking, reason):

@@ -619,7 +619,7 @@ class QueueMixin(ModelSQL):
                 if locked:
                     cls(id_)._give_back(next_attempt)
 
-    def _give_back(self, next_attempt=None):
+    def _give_back(self, next_attempt=None, worked=False):
         values = {
             'taken_by': None,
             'taken_date': None,
@@ -628,8 +628,7 @@ class QueueMixin(ModelSQL):
             values['next_attempt'] = next_attempt
         if self.reserved_for:
             operator = self.reserved_for
-        elif not self.attempts:
-            # Nobody has worked on it
+        elif not self.attempts and not worked:
             operator = None
         else:
             operator = self.operator

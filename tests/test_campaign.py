@@ -14,7 +14,7 @@ from trytond.modules.sale_opportunity_management.exceptions import (
     PhoneNumberError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module, with_transaction
-from trytond.transaction import Transaction, check_access
+from trytond.transaction import Transaction, check_access, without_check_access
 
 GROUPS = {
     'operator': 'group_tracking',
@@ -286,6 +286,51 @@ class CampaignTestCase(CampaignMixin, unittest.TestCase):
                     else:
                         with self.assertRaises(UserError):
                             method([Campaign(campaign.id)])
+
+    @with_transaction()
+    def test_reassign(self):
+        "Test to whom the supervisor gives the trackings of the campaign"
+        pool = Pool()
+        Reassign = pool.get('sale.tracking.reassign', type='wizard')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        campaign = self.create_campaign()
+        other = self.create_campaign(supervisor=None)
+        for user, campaign, employee, allowed in [
+                ('supervisor', campaign, 'colleague', True),
+                ('supervisor', campaign, 'outsider', False),
+                ('supervisor', other, 'colleague', False),
+                ('operator', campaign, 'colleague', False),
+                ]:
+            tracking, = self.create_trackings(
+                campaign, operator=self.employees['operator'].id)
+            with self.subTest(user=user, employee=employee), \
+                    self.as_user(user):
+                values = {'operator': self.employees[employee].id}
+                if allowed:
+                    Tracking.write([Tracking(tracking.id)], values)
+                    self.assertEqual(
+                        Tracking(tracking.id).reserved_for,
+                        self.employees[employee])
+                else:
+                    with self.assertRaises(AccessError):
+                        Tracking.write([Tracking(tracking.id)], values)
+        # By the dialog as well
+        tracking, = self.create_trackings(
+            self.create_campaign(), operator=self.employees['operator'].id)
+        with self.as_user('supervisor'), without_check_access(), \
+                Transaction().set_context(
+                    active_model='sale.tracking', active_id=tracking.id,
+                    active_ids=[tracking.id]):
+            session_id, _, _ = Reassign.create()
+            wizard = Reassign(session_id)
+            wizard.start.source = 'selected'
+            wizard.start.selected = 1
+            wizard.start.operators = [self.employees['colleague'].id]
+            wizard.start.channel = None
+            wizard.transition_assign()
+        self.assertEqual(
+            Tracking(tracking.id).operator, self.employees['colleague'])
 
     @with_transaction()
     def test_reserved(self):

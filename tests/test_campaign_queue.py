@@ -415,6 +415,8 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
         self.assertFalse(tracking.calls)
         self.assertEqual(tracking.attempts, 0)
         self.assertEqual(tracking.draft, None)
+        # It is still seen by who left the comment
+        self.assertEqual(tracking.operator, self.employees['operator'])
         self.assertEqual(self.next('operator', minutes(31))[0], None)
         self.assertEqual(self.next('operator', minutes(32))[0], tracking.id)
 
