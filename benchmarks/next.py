@@ -19,8 +19,9 @@ import statistics
 import time
 from argparse import ArgumentParser
 
+from psycopg import OperationalError
+
 import trytond.config as config
-from trytond import backend
 from trytond.pool import Pool
 from trytond.transaction import Transaction, check_access
 
@@ -160,7 +161,7 @@ def take(database, user, campaign):
                         User.get_preferences(context_only=True)), \
                         check_access():
                     return Campaign.next(Campaign(campaign))['tracking']
-            except backend.DatabaseOperationalError:
+            except OperationalError:
                 transaction.rollback()
 
 
