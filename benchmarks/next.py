@@ -49,7 +49,7 @@ SELECT 'B' || i, %(party)s, %(company)s, %(unit)s, CURRENT_DATE,
         (%(operators)s::int[])[1 + (i / 500) %% 16] END,
     CASE WHEN (i / 10) %% 3 = 0 THEN
         (%(operators)s::int[])[1 + (i / 500) %% 16] END
-FROM generate_series(%(begin)s, %(end)s) AS i
+FROM generate_series(%(begin)s::int, %(end)s::int) AS i
 """
 _FLOOR = """
 UPDATE sale_tracking SET taken_by = %s, taken_date = now() AT TIME ZONE 'UTC'
