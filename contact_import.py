@@ -20,7 +20,7 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, convert_from, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
-from trytond.pyson import Eval, If
+from trytond.pyson import Bool, Eval, If
 from trytond.rpc import RPC
 from trytond.transaction import (
     Transaction, check_access, inactive_records, without_check_access)
@@ -289,8 +289,19 @@ class _Options:
     country = fields.Many2One(
         'country.country', "Country",
         help="The country of the rows without one.")
+    campaign = fields.Many2One(
+        'sale.campaign', "Campaign",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('state', '!=', 'done'),
+            ],
+        help="The campaign to which the customers are added, but for those "
+        "that are in it and those that must not be called.")
     trackings = fields.Boolean(
         "Create Trackings",
+        states={
+            'invisible': Bool(Eval('campaign')),
+            },
         help="Check to create a tracking for each customer that has no open "
         "one of the business unit.")
     business_unit = fields.Many2One(
@@ -299,7 +310,7 @@ class _Options:
             ('company', 'in', [Eval('company', -1), None]),
             ],
         states={
-            'invisible': ~Eval('trackings'),
+            'invisible': ~Eval('trackings') | Bool(Eval('campaign')),
             },
         help="The business unit of the rows without one.")
 
@@ -316,6 +327,7 @@ class _Options:
         return {
             'duplicates': self.duplicates,
             'country': self.country.id if self.country else None,
+            'campaign': self.campaign.id if self.campaign else None,
             'trackings': self.trackings,
             'business_unit': (
                 self.business_unit.id if self.business_unit else None),
@@ -529,6 +541,7 @@ class ContactImport(_Options, ModelSQL, ModelView):
           again,
         - country: the id of the country of the rows without one (default: the
           company's),
+        - campaign: the id of the one to which the customers are added,
         - trackings: whether customers get a tracking,
         - business_unit: the id of the one of the trackings of the rows
           without one,
@@ -552,6 +565,7 @@ class ContactImport(_Options, ModelSQL, ModelView):
     def _check_access(cls, options):
         pool = Pool()
         BusinessUnit = pool.get('sale.business_unit')
+        Campaign = pool.get('sale.campaign')
         Tracking = pool.get('sale.tracking')
         User = pool.get('res.user')
         context = Transaction().context
@@ -565,6 +579,14 @@ class ContactImport(_Options, ModelSQL, ModelView):
         if unit is not None and not BusinessUnit.search([
                     ('id', '=', unit),
                     ('company', 'in', [context['company'], None]),
+                    ]):
+            raise AccessError(gettext(
+                    'sale_opportunity_management.msg_contact_import_denied'))
+        campaign = (options or {}).get('campaign')
+        if campaign is not None and not Campaign.search([
+                    ('id', '=', campaign),
+                    ('company', '=', context['company']),
+                    ('state', '!=', 'done'),
                     ]):
             raise AccessError(gettext(
                     'sale_opportunity_management.msg_contact_import_denied'))
@@ -678,7 +700,7 @@ class ImportContacts(Wizard):
             headings=json.dumps(contacts.headings),
             size=sum(1 for _ in contacts.rows()))
         for name in [
-                'file_name', 'duplicates', 'country', 'trackings',
+                'file_name', 'duplicates', 'country', 'campaign', 'trackings',
                 'business_unit']:
             setattr(import_, name, getattr(self.start, name, None))
         with Transaction().set_context(company=import_.company.id):

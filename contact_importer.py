@@ -610,13 +610,19 @@ class Importer:
         Configuration = pool.get('sale.configuration')
         Tracking = pool.get('sale.tracking')
         to_create = []
+        refused = {}
+        if campaign := self.reader.campaign:
+            refused = campaign._refused_parties([c.id for c in customers])
         for customer in customers:
             mechanism, contact = customer.phone or (None, None)
+            if customer.id in refused:
+                continue
             for row in customer.new_trackings:
                 to_create.append({
                         'party': customer.id,
                         'company': self.reader.company.id,
                         'business_unit': row.business_unit,
+                        'campaign': campaign.id if campaign else None,
                         'channel': row.channel,
                         'operator': row.operator,
                         'contact_mechanism': mechanism,

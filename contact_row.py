@@ -69,10 +69,14 @@ class RowReader:
 
     def __init__(self, options):
         pool = Pool()
+        Campaign = pool.get('sale.campaign')
         Company = pool.get('company.company')
         Country = pool.get('country.country')
         self.options = options
         self.company = Company(Transaction().context['company'])
+        self.campaign = None
+        if (campaign := options.get('campaign')) is not None:
+            self.campaign = Campaign(campaign)
         self.country = None
         if (country := options.get('country')) is not None:
             self.country = Country(country)
@@ -269,9 +273,11 @@ class RowReader:
         return self._mechanisms[country]
 
     def _read_tracking(self, row, get):
-        if not self.options.get('trackings'):
+        if self.campaign:
+            row.business_unit = self.campaign.business_unit.id
+        elif not self.options.get('trackings'):
             return
-        if text := get('business_unit'):
+        elif text := get('business_unit'):
             row.business_unit = self._find(row, 'business_unit', text)
         elif (unit := self.options.get('business_unit')) is not None:
             row.business_unit = unit

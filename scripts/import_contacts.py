@@ -197,10 +197,13 @@ def split_url(url, user):
 
 
 def do_import(
-        filename, business_unit=None, country=None, company=None, **options):
+        filename, business_unit=None, campaign=None, country=None,
+        company=None, **options):
     if business_unit:
         options['business_unit'] = find_id(
             'sale.business_unit', business_unit)
+    if campaign:
+        options['campaign'] = find_id('sale.campaign', campaign)
     if country:
         options['country'] = find_id('country.country', country, 'code')
     if company:
@@ -246,6 +249,8 @@ def run():
         help='create a tracking for each customer')
     parser.add_argument('--business-unit', dest='business_unit',
         help='the business unit of the trackings of the rows without one')
+    parser.add_argument('--campaign',
+        help='the campaign to which the customers are added')
     parser.add_argument('--start', type=int, default=0, metavar='ROWS',
         help='leave out the first rows, as an interrupted import tells')
     parser.add_argument('--dry-run', dest='dry_run', action='store_true',

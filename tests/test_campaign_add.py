@@ -271,6 +271,39 @@ class CampaignAddTestCase(CampaignMixin, unittest.TestCase):
             tracking.reserved_for, self.employees['operator'])
 
     @with_transaction()
+    def test_import(self):
+        "Test importing contacts into a campaign"
+        pool = Pool()
+        ContactImport = pool.get('party.contact.import')
+        Campaign = pool.get('sale.campaign')
+        DoNotCall = pool.get('sale.do_not_call')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        with self.as_user('administrator'):
+            DoNotCall.create([{
+                        'company': self.company.id,
+                        'number': '+573105550002',
+                        }])
+            rows = [
+                {'line': 2, 'name': "A", 'phone': '3105550001'},
+                {'line': 3, 'name': "Blocked", 'phone': '3105550002'},
+                ]
+            for created in [2, 0]:
+                result = ContactImport.import_rows(
+                    rows, {'campaign': self.campaign.id})
+                self.assertEqual(result['created'], created)
+                self.assertEqual(result['rejected'], 0)
+                self.assertEqual(self.names(), ["A"])
+            tracking, = Tracking.search([])
+            self.assertEqual(
+                tracking.business_unit, self.campaign.business_unit)
+            self.assertTrue(tracking.next_attempt)
+            Campaign.write([self.campaign], {'state': 'done'})
+            with self.assertRaises(AccessError):
+                ContactImport.import_rows(
+                    rows, {'campaign': self.campaign.id})
+
+    @with_transaction()
     def test_denied(self):
         "Test who may not add and to what nobody adds"
         pool = Pool()
