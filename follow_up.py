@@ -19,12 +19,19 @@ class OpportunityMixin(ModelSQL, ModelView):
 
     opportunity_state = fields.Function(
         fields.Selection(
-            'get_opportunity_states', "Opportunity State", sort=False),
+            'get_opportunity_states', "Opportunity State", sort=False,
+            states={
+                'invisible': ~Eval('opportunity'),
+                }),
         'get_origin_state', searcher='search_origin_state')
     opportunity_state_string = opportunity_state.translated(
         'opportunity_state')
     sale_state = fields.Function(
-        fields.Selection('get_sale_states', "Sale State", sort=False),
+        fields.Selection(
+            'get_sale_states', "Sale State", sort=False,
+            states={
+                'invisible': ~Eval('sale'),
+                }),
         'get_origin_state', searcher='search_origin_state')
     sale_state_string = sale_state.translated('sale_state')
 
