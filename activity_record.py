@@ -68,8 +68,8 @@ class Record(Wizard):
         return 'end'
 
 
-class RecordStart(ModelView):
-    __name__ = 'sale.activity.record.start'
+class RecordMixin(ModelView):
+    "The result of an activity and what follows from it"
 
     _without_next = Eval('close_tracking', False)
     _next_states = {
@@ -271,7 +271,8 @@ class RecordStart(ModelView):
         if self.tracking and (call := self.tracking.last_call):
             return '\n'.join(filter(None, [
                         f'{call._format_date(call.date)} '
-                        f'{call.done_by.rec_name}: {call.interest_string}',
+                        f'{call.done_by.rec_name}: '
+                        f'{call.interest_string or call.outcome_string}',
                         call.description]))
 
     def save_result(self):
@@ -356,13 +357,13 @@ class RecordStart(ModelView):
         if self.next_date:
             Next = pool.get(f'sale.{self.next_kind}')
             Next.create([self._next_values(
-                        self.next_date, self.next_summary)])
+                        self.next_kind, self.next_date, self.next_summary)])
         if self.task_summary:
             Task = pool.get('sale.task')
             Task.create([self._next_values(
-                        self.task_date, self.task_summary)])
+                        'task', self.task_date, self.task_summary)])
 
-    def _next_values(self, date, summary):
+    def _next_values(self, kind, date, summary):
         tracking = self.tracking
         operator = tracking.operator if tracking else None
         return {
@@ -373,3 +374,7 @@ class RecordStart(ModelView):
             'summary': summary,
             'assignee': (operator or self.done_by).id,
             }
+
+
+class RecordStart(RecordMixin):
+    __name__ = 'sale.activity.record.start'

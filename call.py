@@ -10,18 +10,18 @@ from sql.conditionals import Case, Coalesce
 from sql.operators import Exists
 
 from trytond.i18n import gettext
-from trytond.model import Index, fields
+from trytond.model import Index, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval
+from trytond.pyson import Bool, Eval, Id
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .activity import ActivityMixin
 from .campaign_attend import CampaignCallMixin
 from .exceptions import (
-    CallerError, CallOutcomeError, DurationError, IncomingCallError,
-    PhoneNumberError)
+    CallerError, CallOpportunityError, CallOutcomeError, DurationError,
+    IncomingCallError, PhoneNumberError)
 from .party import _PHONE_TYPES
 
 INTERESTS = [
@@ -120,6 +120,21 @@ class Call(CampaignCallMixin, ActivityMixin):
                 & ((Eval('direction') != 'incoming')
                     | ~Eval('phone_number'))),
             }
+        cls._buttons.update({
+                'make_opportunity': {
+                    'invisible': (
+                        ~Eval('party')
+                        | ~Id('sale_opportunity', 'group_opportunity')
+                        .in_(Eval('context', {}).get('groups', []))),
+                    'depends': ['party'],
+                    },
+                'plan_call': {
+                    'invisible': Eval('state') != 'done',
+                    'depends': ['state'],
+                    },
+                'plan_meeting': {},
+                'open_task': {},
+                })
         t = cls.__table__()
         cls._sql_indexes.update({
                 Index(
@@ -535,3 +550,82 @@ class Call(CampaignCallMixin, ActivityMixin):
         default.setdefault('to_call_back', False)
         default.setdefault('duration')
         return super().copy(calls, default=default)
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_call_make_opportunity')
+    def make_opportunity(cls, calls):
+        pass
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_call_plan_call')
+    def plan_call(cls, calls):
+        pass
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_call_plan_meeting')
+    def plan_meeting(cls, calls):
+        pass
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_call_open_task')
+    def open_task(cls, calls):
+        pass
+
+    def create_opportunity(self):
+        """Make an opportunity of the call and return it
+
+        If its tracking has one already, it is that one."""
+        pool = Pool()
+        ModelAccess = pool.get('ir.model.access')
+        Opportunity = pool.get('sale.opportunity')
+        Tracking = pool.get('sale.tracking')
+        if (Transaction().check_access
+                and not ModelAccess.check(
+                    'sale.opportunity', 'create', raise_exception=False)):
+            raise AccessError(gettext(
+                    'sale_opportunity_management'
+                    '.msg_call_opportunity_denied'))
+        if not self.party:
+            raise CallOpportunityError(gettext(
+                    'sale_opportunity_management.msg_call_opportunity_party',
+                    call=self.rec_name))
+        values = self._opportunity_values()
+        if self.tracking:
+            Tracking.make_opportunity(
+                [self.tracking],
+                **{name: value for name, value in values.items() if value})
+            return Tracking(self.tracking.id).opportunity
+        opportunity, = Opportunity.create([values])
+        if opportunity.employee:
+            Opportunity.opportunity([opportunity])
+        return opportunity
+
+    def _opportunity_values(self):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Date = pool.get('ir.date')
+        with Transaction().set_context(company=self.company.id):
+            today = Date.today()
+        employee = (
+            self.tracking.operator if self.tracking and self.tracking.operator
+            else self.done_by or self.assignee)
+        values = {
+            'company': self.company.id,
+            'party': self.party.id,
+            'employee': employee.id if employee else None,
+            'start_date': today,
+            'description': self.summary,
+            'comment': self.description,
+            }
+        if self.phone_compact and (mechanisms := ContactMechanism.search([
+                        ('party', '=', self.party.id),
+                        ('type', 'in', _PHONE_TYPES),
+                        ('value_compact', '=', self.phone_compact),
+                        ], limit=1)):
+            mechanism, = mechanisms
+            values['contact'] = mechanism.id
+        return values

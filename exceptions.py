@@ -30,6 +30,10 @@ class CallOutcomeError(ValidationError):
     pass
 
 
+class CallOpportunityError(UserError):
+    pass
+
+
 class IncomingCallError(ValidationError):
     pass
 

@@ -101,15 +101,17 @@ class OpportunityMixin(ModelSQL, ModelView):
         return domain
 
     @classmethod
-    def make_opportunity(cls, trackings):
-        "Make the opportunity of the trackings that have none"
+    def make_opportunity(cls, trackings, **values):
+        "Make the opportunity with the values of the trackings without one"
         pool = Pool()
         Opportunity = pool.get('sale.opportunity')
         for tracking in trackings:
             if tracking.opportunity:
                 continue
-            opportunity, = Opportunity.create([
-                    tracking._opportunity_values()])
+            opportunity, = Opportunity.create([{
+                        **tracking._opportunity_values(),
+                        **values,
+                        }])
             cls.write([tracking], {'opportunity': opportunity.id})
             if opportunity.employee:
                 Opportunity.opportunity([opportunity])

@@ -4,16 +4,19 @@
 
 import datetime as dt
 import unittest
+from contextlib import contextmanager
 
-from trytond.model.exceptions import RequiredValidationError, ValidationError
+from trytond.model.exceptions import (
+    AccessError, RequiredValidationError, ValidationError)
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
 from trytond.modules.sale_opportunity_management.exceptions import (
-    CallOutcomeError, DurationError, IncomingCallError, PhoneNumberError)
+    CallOpportunityError, CallOutcomeError, DoneDateError, DurationError,
+    IncomingCallError, PhoneNumberError)
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module, with_transaction
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, check_access, without_check_access
 
 PHONE = '+573105551234'
 # The same number as people write it
@@ -334,3 +337,335 @@ class CallTestCase(unittest.TestCase):
             self.assertEqual(to_call_back(), {voicemail})
             Call.delete([plan])
             self.assertEqual(to_call_back(), {missed, voicemail})
+
+    def create_user(self, employee, *groups):
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        user, = User.create([{
+                    'name': employee.rec_name,
+                    'login': employee.rec_name,
+                    'companies': [('add', [employee.company.id])],
+                    'company': employee.company.id,
+                    'employees': [('add', [employee.id])],
+                    'employee': employee.id,
+                    'groups': [('add', [
+                                ModelData.get_id(*group.split('.'))
+                                for group in groups])],
+                    }])
+        return user
+
+    @contextmanager
+    def as_user(self, user):
+        pool = Pool()
+        User = pool.get('res.user')
+        with Transaction().set_user(user.id):
+            with Transaction().set_context(
+                    User.get_preferences(context_only=True)), check_access():
+                yield
+
+    def wizard(self, name, record=None):
+        pool = Pool()
+        Wizard = pool.get(name, type='wizard')
+        session_id, _, _ = Wizard.create()
+        if not record:
+            return Wizard(session_id)
+        with Transaction().set_context(
+                active_model=record.__name__, active_id=record.id,
+                active_ids=[record.id]):
+            wizard = Wizard(session_id)
+            # What the action is run on is kept
+            assert wizard.record == record
+            return wizard
+
+    def answer(self, caller, **values):
+        "Return the dialog of an incoming call after typing who calls"
+        wizard = self.wizard('sale.call.register')
+        wizard.start.caller = caller
+        wizard.start.on_change_caller()
+        for name, value in values.items():
+            setattr(wizard.start, name, value)
+        return wizard
+
+    @with_transaction()
+    def test_register_find(self):
+        "Test that who calls is found by number or name"
+        pool = Pool()
+        Contact = pool.get('party.contact')
+        company = self.setup_company()
+        with set_company(company), freeze(2026, 1, 2):
+            party = self.create_party("Customer", PHONE)
+            Contact.create([{'party': party.id, 'name': "Zoe Contact"}])
+            for caller in [*FORMS, "Customer", "custom", "5551234", "Zoe"]:
+                with self.subTest(caller=caller):
+                    start = self.answer(caller).start
+                    self.assertEqual(start.party, party)
+                    self.assertFalse(start.parties)
+            self.assertEqual(self.answer("5551234").start.party, party)
+            for caller in ["Cu", "123", "+573109999999", "%", "Nobody"]:
+                with self.subTest(caller=caller):
+                    start = self.answer(caller).start
+                    self.assertFalse(start.party)
+                    self.assertFalse(start.parties)
+            other = self.create_party("Customer Two", PHONE)
+            wizard = self.answer(FORMS[1])
+            start = wizard.start
+            self.assertFalse(start.party)
+            self.assertEqual(set(start.parties), {party, other})
+            start.party = other
+            start.on_change_caller()
+            self.assertEqual(start.party, other)
+            # A wrong number is corrected
+            start.caller = "+573109999999"
+            start.on_change_caller()
+            self.assertFalse(start.party)
+            # Who is known only by an earlier call
+            caller = self.create_party("Caller")
+            self.create_incoming(
+                party=caller.id, phone_number="601 555 0000")
+            self.assertEqual(
+                self.answer("+57 (601) 5550000").start.party, caller)
+
+    @with_transaction()
+    def test_register(self):
+        "Test an incoming call and what follows from it"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Task = pool.get('sale.task')
+        company = self.setup_company()
+        operator = create_employee(company, "Operator")
+        colleague = create_employee(company, "Colleague")
+        party = self.create_party("Customer", PHONE)
+        with set_company(company), freeze(2026, 1, 2), \
+                Transaction().set_context(_skip_warnings=True):
+            own = self.create_tracking(company, party, operator=operator.id)
+            self.create_tracking(company, party, operator=colleague.id)
+            self.create_done(
+                tracking=own.id, interest='2', description="Sent prices")
+        user = self.create_user(
+            operator, 'sale_opportunity_management.group_tracking')
+        with self.as_user(user), freeze(2026, 1, 2):
+            wizard = self.answer(FORMS[1])
+            start = wizard.start
+            # Only what the user may read
+            self.assertEqual([t.id for t in start.trackings], [own.id])
+            self.assertEqual(start.tracking, own)
+            self.assertFalse(start.opportunities)
+            self.assertIn("Sent prices", start.last_activity)
+            self.assertEqual(start.done_by, operator)
+            start.summary = "Prices"
+            start.interest = '3'
+            start.duration = dt.timedelta(minutes=3)
+            start.description = "Wants to buy"
+            start.next_kind = 'call'
+            start.next_date = dt.datetime(2026, 1, 3)
+            start.task_summary = "Send quotation"
+            start.task_date = dt.datetime(2026, 1, 4)
+            with without_check_access():
+                self.assertEqual(wizard.transition_save_open(), 'open_')
+            _, data = wizard.do_open_({})
+            call = Call(*data['res_id'])
+            self.assertEqual(call.direction, 'incoming')
+            self.assertEqual(call.outcome, 'answered')
+            self.assertEqual(call.tracking, own)
+            self.assertEqual(call.done_by, operator)
+            self.assertEqual(call.done_date, dt.datetime(2026, 1, 2))
+            self.assertEqual(call.phone_compact, PHONE)
+            self.assertEqual(own.interest, '3')
+            task, = Task.search([])
+            self.assertEqual(task.tracking, own)
+            planned, = Call.search([('state', '=', 'pending')])
+            self.assertEqual(planned.direction, 'outgoing')
+            self.assertEqual(planned.party, party)
+        # On no tracking of a colleague
+        with self.as_user(self.create_user(
+                    create_employee(company, "Other"),
+                    'sale_opportunity_management.group_tracking')), \
+                freeze(2026, 1, 2):
+            wizard = self.answer(FORMS[1])
+            self.assertFalse(wizard.start.tracking)
+            self.assertFalse(wizard.start.trackings)
+            self.assertFalse(wizard.start.last_activity)
+            with without_check_access():
+                wizard.transition_save()
+            self.assertEqual(wizard.start.call.party, party)
+            self.assertIsNone(wizard.start.call.tracking)
+            wizard = self.answer(FORMS[1], tracking=own, interest='1')
+            with self.assertRaises(AccessError), without_check_access():
+                wizard.transition_save()
+
+    @with_transaction()
+    def test_register_missed(self):
+        "Test that a missed call offers to call back"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        company = self.setup_company()
+        with set_company(company), freeze(2026, 1, 2), \
+                Transaction().set_context(employee=self.employee.id):
+            wizard = self.answer("310 555 1234", outcome='missed')
+            start = wizard.start
+            start.on_change_outcome()
+            self.assertEqual(start.next_kind, 'call')
+            self.assertEqual(start.next_date, dt.datetime(2026, 1, 2, 0, 15))
+            start.outcome = 'answered'
+            start.on_change_outcome()
+            self.assertIsNone(start.next_date)
+            start.outcome = 'voicemail'
+            start.on_change_outcome()
+            wizard.transition_save()
+            planned, = Call.search([('state', '=', 'pending')])
+            self.assertEqual(planned.summary, "Call back")
+            self.assertEqual(planned.phone_compact, PHONE)
+            self.assertEqual(planned.assignee, self.employee)
+            self.assertFalse(wizard.start.call.to_call_back)
+            Call.cancel([planned])
+            self.assertTrue(Call(wizard.start.call.id).to_call_back)
+
+    @with_transaction()
+    def test_register_wrong(self):
+        "Test that nothing is saved of a wrong incoming call"
+        pool = Pool()
+        Task = pool.get('sale.task')
+        company = self.setup_company()
+        with set_company(company), freeze(2026, 1, 2), \
+                Transaction().set_context(employee=self.employee.id):
+            for values, error in [
+                    ({'phone_number': "letters"}, PhoneNumberError),
+                    ({'duration': dt.timedelta(minutes=-1)}, DurationError),
+                    ({'done_date': dt.datetime(2026, 1, 3)}, DoneDateError),
+                    ]:
+                with self.subTest(values=values):
+                    wizard = self.answer(
+                        PHONE, task_summary="Task",
+                        task_date=dt.datetime(2026, 1, 3), **values)
+                    with self.assertRaises(error):
+                        wizard.transition_save()
+                    # The error undoes the call
+                    self.assertFalse(Task.search([]))
+            with self.assertRaises(RequiredValidationError):
+                self.answer("Nobody").transition_save()
+
+    @with_transaction()
+    def test_register_party(self):
+        "Test the quick registration of who calls"
+        pool = Pool()
+        Party = pool.get('party.party')
+        company = self.setup_company()
+        with set_company(company), freeze(2026, 1, 2), \
+                Transaction().set_context(employee=self.employee.id):
+            wizard = self.answer("310 555 1234")
+            self.assertFalse(wizard.start.party)
+            values = wizard.default_party([])
+            self.assertEqual(values['mechanisms'], [
+                    {'type': 'phone', 'value': "310 555 1234"}])
+            wizard.party.name = "New Customer"
+            wizard.party.mechanisms = [
+                pool.get('party.register.mechanism')(**m)
+                for m in values['mechanisms']]
+            wizard.party.contacts = []
+            self.assertEqual(wizard.transition_check(), 'register')
+            self.assertEqual(wizard.transition_register(), 'start')
+            party, = Party.search([('name', '=', "New Customer")])
+            self.assertEqual(wizard.start.party, party)
+            self.assertEqual(
+                wizard.value_start(['party', 'caller']),
+                {'party': party.id, 'caller': "310 555 1234"})
+            wizard.transition_save()
+            self.assertEqual(wizard.start.call.party, party)
+            # The number is found in another form
+            self.assertEqual(
+                self.answer("+57 310-555-1234").start.party, party)
+            wizard = self.answer("Acme")
+            self.assertEqual(
+                wizard.default_party([]), {'name': "Acme"})
+            wizard = self.wizard('sale.call.register', party)
+            self.assertEqual(wizard.value_start(['party']), {})
+
+    @with_transaction()
+    def test_plan(self):
+        "Test what is planned from a call"
+        pool = Pool()
+        company = self.setup_company()
+        with set_company(company), freeze(2026, 1, 2), \
+                Transaction().set_context(employee=self.employee.id):
+            tracking = self.create_tracking(company, self.create_party())
+            for call in [
+                    self.create_incoming(phone_number=PHONE),
+                    self.create_incoming(
+                        outcome='answered', interest='1',
+                        tracking=tracking.id),
+                    ]:
+                for name, model in [
+                        ('plan_call', 'sale.call'),
+                        ('plan_meeting', 'sale.meeting'),
+                        ('open_task', 'sale.task'),
+                        ]:
+                    Model = pool.get(model)
+                    with self.subTest(name=name, call=call), \
+                            Transaction().set_context(
+                                active_model='sale.call',
+                                active_id=call.id, active_ids=[call.id]):
+                        wizard = self.wizard(f'sale.call.{name}', call)
+                        for field, value in wizard.default_start([]).items():
+                            setattr(wizard.start, field, value)
+                        wizard.start.summary = "What next"
+                        self.assertEqual(
+                            wizard.transition_plan_open(), 'open_')
+                        record = Model(
+                            *wizard.do_open_({})[1]['res_id'])
+                        self.assertEqual(record.state, 'pending')
+                        self.assertEqual(record.party, call.party)
+                        self.assertEqual(record.tracking, call.tracking)
+                        self.assertEqual(record.assignee, self.employee)
+                        if model == 'sale.call':
+                            self.assertEqual(record.direction, 'outgoing')
+                            self.assertEqual(
+                                record.phone_compact, call.phone_compact)
+
+    @with_transaction()
+    def test_opportunity(self):
+        "Test the opportunity of a call"
+        company = self.setup_company()
+        operator = create_employee(company, "Operator")
+        seller = create_employee(company, "Seller")
+        party = self.create_party(phone=PHONE)
+        with set_company(company), freeze(2026, 1, 2), \
+                Transaction().set_context(_skip_warnings=True):
+            call = self.create_incoming(
+                outcome='answered', party=party.id, phone_number=FORMS[1],
+                summary="Glasses", description="Wants some")
+            unknown = self.create_incoming(phone_number=PHONE)
+            tracking = self.create_tracking(
+                company, party, operator=operator.id)
+            tracked = self.create_done(
+                tracking=tracking.id, interest='3', summary="Frames")
+            with self.assertRaises(CallOpportunityError):
+                unknown.create_opportunity()
+            opportunity = call.create_opportunity()
+            self.assertEqual(opportunity.party, party)
+            self.assertEqual(opportunity.description, "Glasses")
+            self.assertEqual(opportunity.comment, "Wants some")
+            self.assertEqual(
+                opportunity.contact.value_compact, PHONE)
+            self.assertEqual(opportunity.employee, self.employee)
+        user = self.create_user(
+            operator, 'sale_opportunity_management.group_tracking')
+        with self.as_user(user), freeze(2026, 1, 2):
+            with self.assertRaisesRegex(AccessError, "not allowed to make"):
+                Pool().get('sale.call')(tracked.id).create_opportunity()
+            fields = Pool().get('sale.call.register.start').fields_view_get(
+                )['fields']
+            self.assertNotIn('opportunities', fields)
+        self.assertIsNone(tracking.opportunity)
+        user = self.create_user(
+            seller, 'sale_opportunity_management.group_tracking_admin',
+            'sale_opportunity.group_opportunity')
+        with self.as_user(user), freeze(2026, 1, 2):
+            call = Pool().get('sale.call')(tracked.id)
+            opportunity = call.create_opportunity()
+            self.assertEqual(opportunity.description, "Frames")
+            self.assertEqual(
+                call.tracking.__class__(tracking.id).opportunity, opportunity)
+            self.assertEqual(call.create_opportunity(), opportunity)
+            start = self.answer(PHONE).start
+            self.assertIn(opportunity, start.opportunities)

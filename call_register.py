@@ -1,0 +1,563 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+
+from trytond.i18n import gettext
+from trytond.model import ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, Id, If, Len
+from trytond.tools import escape_wildcard
+from trytond.transaction import check_access, without_check_access
+from trytond.wizard import (
+    Button, StateAction, StateTransition, StateView, Wizard)
+
+from .activity import this_minute
+from .activity_record import RecordMixin
+from .exceptions import RegisterError
+from .party import _PHONE_TYPES
+
+# Until when somebody who was missed is called back
+CALL_BACK_DELAY = dt.timedelta(minutes=15)
+
+
+class Register(Wizard):
+    __name__ = 'sale.call.register'
+
+    start = StateView(
+        'sale.call.register.start',
+        'sale_opportunity_management.call_register_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("New Party", 'party', 'tryton-create', validate=False),
+            Button("Save and Open", 'save_open', 'tryton-open'),
+            Button("Save", 'save', 'tryton-ok', default=True),
+            ])
+    party = StateView(
+        'party.register.start',
+        'sale_opportunity_management.register_start_view_form', [
+            Button("Back", 'start', 'tryton-back', validate=False),
+            Button("Register", 'check', 'tryton-ok', default=True),
+            ])
+    check = StateTransition()
+    similar = StateView(
+        'party.register.similar',
+        'sale_opportunity_management.register_similar_view_form', [
+            Button("Back", 'start', 'tryton-back', validate=False),
+            Button("Register Anyway", 'register', 'tryton-create'),
+            Button("Use Selected", 'use', 'tryton-ok', default=True),
+            ])
+    register = StateTransition()
+    use = StateTransition()
+    save = StateTransition()
+    save_open = StateTransition()
+    open_ = StateAction('sale_opportunity_management.act_call_open')
+
+    def default_start(self, fields):
+        pool = Pool()
+        Party = pool.get('party.party')
+        if self.model == Party and self.record:
+            return {'party': self.record.id}
+        return {}
+
+    def value_start(self, fields):
+        "What was entered before the party was registered"
+        start = self.start
+        if not any(getattr(start, name) for name in [
+                    'caller', 'phone_number', 'party', 'summary',
+                    'description']):
+            return {}
+        return {
+            name: value for name, value in start._default_values.items()
+            if name in fields and '.' not in name}
+
+    def default_party(self, fields):
+        values = {}
+        if self.start.phone_number:
+            values['mechanisms'] = [{
+                    'type': 'phone',
+                    'value': self.start.phone_number,
+                    }]
+        if self.start.caller and self.start.caller != self.start.phone_number:
+            values['name'] = self.start.caller
+        return values
+
+    def transition_check(self):
+        if self.party.find_similar():
+            return 'similar'
+        return 'register'
+
+    def default_similar(self, fields):
+        parties = self.party.find_similar()
+        return {
+            'parties': [p.id for p in parties],
+            'party': parties[0].id if len(parties) == 1 else None,
+            }
+
+    @check_access
+    def transition_register(self):
+        return self._set_party(*self.party.register())
+
+    @check_access
+    def transition_use(self):
+        if not self.similar.party:
+            raise RegisterError(gettext(
+                    'sale_opportunity_management.msg_register_select'))
+        return self._set_party(*self.party.register(self.similar.party))
+
+    def _set_party(self, party, tracking):
+        self.start.party = party
+        self.start.parties = []
+        self.start.on_change_party()
+        if tracking:
+            self.start.tracking = tracking
+        return 'start'
+
+    def transition_save(self):
+        # What the user may not do through the forms, not here either
+        with check_access():
+            self.start.call = self.start.save_result()
+        return 'end'
+
+    def transition_save_open(self):
+        self.transition_save()
+        return 'open_'
+
+    def do_open_(self, action):
+        return action, {'res_id': [self.start.call.id]}
+
+    def end(self):
+        return 'reload'
+
+
+class RegisterStart(RecordMixin):
+    __name__ = 'sale.call.register.start'
+
+    caller = fields.Char(
+        "Caller",
+        help="The phone number, in any form, or the name of who called.")
+    phone_number = fields.Char(
+        "Phone Number",
+        help="The number that called.")
+    parties = fields.Many2Many(
+        'party.party', None, None, "Found", readonly=True,
+        states={
+            'invisible': ~Eval('parties'),
+            },
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'},
+        help="The parties that it may be: choose one of them.")
+    trackings = fields.Many2Many(
+        'sale.tracking', None, None, "Open Trackings", readonly=True,
+        states={
+            'invisible': ~Eval('trackings'),
+            })
+    opportunities = fields.Many2Many(
+        'sale.opportunity', None, None, "Open Opportunities", readonly=True,
+        states={
+            'invisible': ~Eval('opportunities'),
+            })
+    last_activity = fields.Text(
+        "Last Activity", readonly=True,
+        states={
+            'invisible': ~Eval('last_activity'),
+            })
+    summary = fields.Char(
+        "Summary",
+        states={
+            'required': ~Eval('party') & ~Eval('phone_number'),
+            },
+        help="What the call is about.")
+    make_opportunity = fields.Boolean(
+        "Make an Opportunity",
+        states={
+            'invisible': (
+                ~Id('sale_opportunity', 'group_opportunity').in_(
+                    Eval('context', {}).get('groups', []))),
+            },
+        help="Check if the caller may buy something.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.company.required = True
+        cls.party.readonly = False
+        cls.party.domain = [
+            If(Len(Eval('parties', [])) > 1,
+                ('id', 'in', Eval('parties', [])),
+                ()),
+            ]
+        cls.party.help = (
+            "Who called.\n"
+            "Leave empty if nobody knows.")
+        cls.tracking.readonly = False
+        cls.tracking.domain = [
+            ('company', '=', Eval('company', -1)),
+            ('party', '=', Eval('party', -1)),
+            ('state', '=', 'open'),
+            ]
+        cls.tracking.states = {
+            'invisible': ~Eval('party'),
+            }
+        cls.tracking.help = (
+            "The tracking that the call is part of.\n"
+            "Leave empty if it has nothing to do with any.")
+        cls.interest.states = {
+            **cls.interest.states,
+            'invisible': Eval('outcome') != 'answered',
+            }
+        cls.phone.states = {
+            'invisible': Bool(Eval('phone_number')) | ~Eval('party'),
+            }
+
+    @classmethod
+    def default_kind(cls):
+        return 'call'
+
+    @classmethod
+    def default_company(cls):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        return Call.default_company()
+
+    @classmethod
+    def default_outcome(cls):
+        return 'answered'
+
+    @fields.depends(
+        'caller', 'phone_number', 'party', methods=['on_change_party'])
+    def on_change_caller(self):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        caller = (self.caller or '').strip()
+        number = Call.compact_number(caller)
+        if number:
+            self.phone_number = caller
+        parties = self._find_parties(caller, number)
+        self.parties = parties if len(parties) > 1 else []
+        if len(parties) == 1:
+            self.party, = parties
+        elif caller and self.party not in parties:
+            self.party = None
+        self.on_change_party()
+
+    @classmethod
+    def _find_parties(cls, caller, number, limit=20):
+        "Return the parties with the number or the name"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Contact = pool.get('party.contact')
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Party = pool.get('party.party')
+        if number:
+            operator = '='
+            if not number.startswith('+'):
+                # Part of a number
+                if len(number) < 4:
+                    return []
+                operator, number = 'ilike', f'%{number}%'
+            parties = [m.party for m in ContactMechanism.search([
+                        ('type', 'in', _PHONE_TYPES),
+                        ('value_compact', operator, number),
+                        ('party.active', '=', True),
+                        ], limit=limit)]
+            if not parties:
+                # Who called from it before
+                with without_check_access():
+                    parties = [c.party for c in Call.search([
+                                ('phone_compact', operator, number),
+                                ('party.active', '=', True),
+                                ], limit=limit)]
+                parties = Party.browse([p.id for p in parties])
+        elif len(caller) > 2:
+            pattern = f'%{escape_wildcard(caller)}%'
+            parties = Party.search([
+                    ('rec_name', 'ilike', pattern),
+                    ], limit=limit)
+            if not parties:
+                parties = [c.party for c in Contact.search([
+                            ('name', 'ilike', pattern),
+                            ('party.active', '=', True),
+                            ], limit=limit)]
+        else:
+            parties = []
+        return list(dict.fromkeys(parties))
+
+    @fields.depends('company', 'party', 'tracking')
+    def on_change_party(self):
+        pool = Pool()
+        User = pool.get('res.user')
+        self.trackings = self.opportunities = []
+        self.last_activity = None
+        self.rating = self.party.rating if self.party else None
+        self.rating_comment = (
+            self.party.rating_comment if self.party else None)
+        if self.party and self.company:
+            with check_access():
+                self.trackings = self._search_trackings()
+                self.opportunities = self._search_opportunities()
+                self.last_activity = self._last_activity()
+        if self.tracking not in self.trackings:
+            own = [
+                t for t in self.trackings
+                if t.operator and t.operator.id in User.get_employees()]
+            self.tracking = own[0] if len(own) == 1 else None
+
+    def _search_trackings(self):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        return Tracking.search([
+                ('company', '=', self.company.id),
+                ('party', '=', self.party.id),
+                ('state', '=', 'open'),
+                ], limit=20)
+
+    def _search_opportunities(self):
+        pool = Pool()
+        ModelAccess = pool.get('ir.model.access')
+        Opportunity = pool.get('sale.opportunity')
+        if not ModelAccess.check(
+                Opportunity.__name__, 'read', raise_exception=False):
+            return []
+        return Opportunity.search([
+                ('company', '=', self.company.id),
+                ('party', '=', self.party.id),
+                ('state', 'in', ['lead', 'opportunity']),
+                ], limit=20)
+
+    def _last_activity(self):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        if lines := Activity.search([
+                    ('company', '=', self.company.id),
+                    ('party', '=', self.party.id),
+                    ('state', '=', 'done'),
+                    ('role', '=', 'main'),
+                    ], order=[('date', 'DESC'), ('id', 'DESC')], limit=1):
+            line, = lines
+            activity, = Activity.get_activities(lines)
+            return ' '.join(filter(None, [
+                        activity._format_date(activity.date),
+                        line.kind_string,
+                        line.done_by.rec_name if line.done_by else None,
+                        activity.text]))
+
+    @fields.depends(
+        'outcome', 'interest', 'next_date', 'next_summary',
+        'next_kind')
+    def on_change_outcome(self):
+        call_back = gettext('sale_opportunity_management.msg_call_back')
+        if self.outcome in {'missed', 'voicemail'}:
+            self.interest = None
+            if not self.next_date:
+                self.next_kind = 'call'
+                self.next_date = this_minute() + CALL_BACK_DELAY
+                self.next_summary = call_back
+        elif self.next_summary == call_back:
+            self.next_date = self.next_summary = None
+
+    def save_result(self):
+        "Save the call and what follows from it and return the call"
+        call = self._save_activity()
+        self._save_typification()
+        self._save_next()
+        if self.make_opportunity:
+            call.create_opportunity()
+        return call
+
+    def _save_activity(self):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        call, = Call.create([{
+                    **self._result_values(),
+                    'direction': 'incoming',
+                    'company': self.company.id,
+                    'tracking': self.tracking.id if self.tracking else None,
+                    'party': self.party.id if self.party else None,
+                    'phone_number': self.phone_number,
+                    'summary': self.summary,
+                    'assignee': self.done_by.id,
+                    'state': 'done',
+                    }])
+        return call
+
+    def _next_values(self, kind, date, summary):
+        values = super()._next_values(kind, date, summary)
+        if kind == 'call':
+            values['phone_number'] = self.phone_number
+        return values
+
+
+class _Plan(Wizard):
+    "What is planned from a call"
+
+    start = StateView(
+        'sale.call.plan.start',
+        'sale_opportunity_management.call_plan_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Plan and Open", 'plan_open', 'tryton-open'),
+            Button("Plan", 'plan', 'tryton-ok', default=True),
+            ])
+    plan = StateTransition()
+    plan_open = StateTransition()
+
+    def default_start(self, fields):
+        call = self.record
+        return {
+            'kind': self._kind,
+            'call': call.id,
+            'company': call.company.id,
+            'party': call.party.id if call.party else None,
+            'date': this_minute() + CALL_BACK_DELAY,
+            'summary': call.summary,
+            }
+
+    def transition_plan(self):
+        # What the user may not do through the forms, not here either
+        with check_access():
+            self.start.activity = self.start.plan()
+        return 'end'
+
+    def transition_plan_open(self):
+        self.transition_plan()
+        return 'open_'
+
+    def do_open_(self, action):
+        return action, {'res_id': [self.start.activity.id]}
+
+    def end(self):
+        return 'reload'
+
+
+class PlanCall(_Plan):
+    __name__ = 'sale.call.plan_call'
+    _kind = 'call'
+
+    open_ = StateAction('sale_opportunity_management.act_call_open')
+
+    def default_start(self, fields):
+        values = super().default_start(fields)
+        if self.record.direction == 'incoming':
+            values['summary'] = ': '.join(filter(None, [
+                        gettext('sale_opportunity_management.msg_call_back'),
+                        self.record.summary]))
+        return values
+
+
+class PlanMeeting(_Plan):
+    __name__ = 'sale.call.plan_meeting'
+    _kind = 'meeting'
+
+    open_ = StateAction('sale_opportunity_management.act_meeting_open')
+
+    def default_start(self, fields):
+        values = super().default_start(fields)
+        values['date'] = this_minute() + dt.timedelta(days=1)
+        return values
+
+
+class OpenTask(_Plan):
+    __name__ = 'sale.call.open_task'
+    _kind = 'task'
+
+    open_ = StateAction('sale_opportunity_management.act_task_open')
+
+    def default_start(self, fields):
+        values = super().default_start(fields)
+        values['date'] = this_minute() + dt.timedelta(days=1)
+        return values
+
+
+class PlanStart(ModelView):
+    __name__ = 'sale.call.plan.start'
+
+    kind = fields.Selection('get_kinds', "Kind", readonly=True)
+    call = fields.Many2One('sale.call', "Call", readonly=True)
+    company = fields.Many2One('company.company', "Company", readonly=True)
+    party = fields.Many2One(
+        'party.party', "Party", readonly=True,
+        states={
+            'invisible': ~Eval('party'),
+            },
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    date = fields.DateTime(
+        "Date", format='%H:%M', required=True,
+        help="When it has to be done.")
+    summary = fields.Char(
+        "Summary",
+        states={
+            'required': (Eval('kind') != 'call') | ~Eval('party'),
+            },
+        help="What it is for.")
+    assignee = fields.Many2One(
+        'company.employee', "Assignee", required=True,
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('active', '=', True),
+            ],
+        help="The employee who has to do it.")
+    activity = fields.Reference(
+        "Activity", selection='get_activity_models', readonly=True)
+
+    @classmethod
+    def default_assignee(cls):
+        pool = Pool()
+        Call = pool.get('sale.call')
+        return Call.default_assignee()
+
+    @classmethod
+    def get_kinds(cls):
+        pool = Pool()
+        RecordStart = pool.get('sale.activity.record.start')
+        return RecordStart.get_next_kinds()
+
+    @classmethod
+    def get_activity_models(cls):
+        pool = Pool()
+        RecordStart = pool.get('sale.activity.record.start')
+        return RecordStart.get_activity_models()
+
+    def plan(self):
+        pool = Pool()
+        Activity = pool.get(f'sale.{self.kind}')
+        call = self.call
+        values = {
+            'company': self.company.id,
+            'tracking': (
+                call.tracking.id
+                if call.tracking and call.tracking.state == 'open' else None),
+            'party': call.party.id if call.party else None,
+            'planned_date': self.date,
+            'summary': self.summary,
+            'assignee': self.assignee.id,
+            }
+        if self.kind == 'call':
+            values['phone_number'] = call.phone_number
+        activity, = Activity.create([values])
+        return activity
+
+
+class MakeOpportunity(Wizard):
+    __name__ = 'sale.call.make_opportunity'
+
+    start = StateTransition()
+    open_ = StateAction(
+        'sale_opportunity_management.act_tracking_opportunity_open')
+
+    def transition_start(self):
+        # What the user may not do through the forms, not here either
+        with check_access():
+            call = self.model(self.record.id)
+            self._opportunity = call.create_opportunity()
+        return 'open_'
+
+    def do_open_(self, action):
+        return action, {'res_id': [self._opportunity.id]}
+
+    def end(self):
+        return 'reload'
