@@ -486,7 +486,8 @@ class ActivityMixin(Workflow, _ActivityMixin):
                                 'sale_opportunity_management'
                                 '.msg_activity_done_modify',
                                 activity=activity.rec_name))
-            if 'tracking' in values:
+            if ('tracking' in values
+                    and not Transaction().context.get('_leave_tracking')):
                 for activity in activities:
                     if (activity.tracking
                             and activity.tracking.id != values['tracking']):

@@ -62,6 +62,18 @@ class PendingActivityWarning(UserWarning):
     pass
 
 
+class CloseTrackingError(UserError):
+    pass
+
+
+class EmployeeWorkWarning(UserWarning):
+    pass
+
+
+class HandOverError(UserError):
+    pass
+
+
 class PhoneNumberError(ValidationError):
     pass
 

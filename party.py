@@ -459,7 +459,7 @@ class Erase(metaclass=PoolMeta):
             (Typification, [('party', '=', party_id)], True,
                 ['rating_comment'], [None]),
             (Tracking, [('party', '=', party_id)], True,
-                ['comment'], [None]),
+                ['comment', 'conclusion'], [None] * 2),
             (Call, [('party', '=', party_id)], True,
                 ['phone_number', 'phone_compact', 'summary', 'description'],
                 [None] * 4),

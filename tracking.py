@@ -28,14 +28,15 @@ from .exceptions import PendingActivityWarning, SimilarTrackingWarning
 from .follow_up import OpportunityMixin
 from .indicator import FollowUpMixin
 from .party import _PHONE_TYPES, RATINGS
+from .tracking_close import CloseMixin
 
 _is_manager = has_role('group_tracking_manager')
 _is_administrator = has_role('group_tracking_admin')
 
 
 class Tracking(
-        AssignMixin, AttendMixin, QueueMixin, OpportunityMixin, FollowUpMixin,
-        Workflow, ModelSQL, ModelView, ChatMixin):
+        AssignMixin, CloseMixin, AttendMixin, QueueMixin, OpportunityMixin,
+        FollowUpMixin, Workflow, ModelSQL, ModelView, ChatMixin):
     __name__ = 'sale.tracking'
     _history = True
     _rec_name = 'number'
@@ -738,13 +739,8 @@ class Tracking(
     def _cancel_pending(cls, trackings):
         "Cancel the pending activities if the user agrees"
         pool = Pool()
-        Activity = pool.get('sale.activity')
         Warning = pool.get('res.user.warning')
-        pending = {
-            Model: Model.search([
-                    ('tracking', 'in', [t.id for t in trackings]),
-                    ('state', '=', 'pending'),
-                    ]) for Model in Activity.activity_models()}
+        pending = cls.search_pending(trackings)
         activities = [a for p in pending.values() for a in p]
         if activities:
             key = Warning.format('tracking_close_pending', activities)
@@ -765,4 +761,4 @@ class Tracking(
     @reset_employee('closed_by')
     def reopen(cls, trackings):
         cls._warn_similar(trackings)
-        cls.write(trackings, {'end_date': None})
+        cls.write(trackings, {'end_date': None, 'conclusion': None})

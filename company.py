@@ -1,0 +1,272 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+from trytond.i18n import gettext
+from trytond.model import ModelView, fields
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Bool, Eval
+from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+from .exceptions import EmployeeWorkWarning, HandOverError
+
+
+class Employee(metaclass=PoolMeta):
+    __name__ = 'company.employee'
+
+    @without_check_access
+    def count_work(self):
+        "Return how much the employee has still to do by the model"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Tracking = pool.get('sale.tracking')
+        counts = {
+            Tracking: Tracking.search_count(self._domain_work(Tracking)),
+            }
+        for Model in Activity.activity_models():
+            counts[Model] = Model.search_count(self._domain_work(Model))
+        return {Model: number for Model, number in counts.items() if number}
+
+    def _domain_work(self, Model):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        if Model == Tracking:
+            return [('operator', '=', self.id), ('state', '=', 'open')]
+        return [('assignee', '=', self.id), ('state', '=', 'pending')]
+
+    def work_text(self):
+        "Return how much the employee has still to do, a kind a line"
+        pool = Pool()
+        IrModel = pool.get('ir.model')
+        Tracking = pool.get('sale.tracking')
+        lines = []
+        for Model, number in self.count_work().items():
+            if Model == Tracking:
+                lines.append(gettext(
+                        'sale_opportunity_management.msg_employee_trackings',
+                        number=number))
+            else:
+                lines.append(gettext(
+                        'sale_opportunity_management.msg_employee_activities',
+                        kind=IrModel.get_name(Model.__name__),
+                        number=number))
+        return '\n'.join(lines)
+
+    @classmethod
+    def warn_work(cls, employees):
+        "Warn that the employees that leave have still something to do"
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        for employee in employees:
+            if not (text := employee.work_text()):
+                continue
+            key = Warning.format('employee_work', [employee])
+            if Warning.check(key):
+                raise EmployeeWorkWarning(key, gettext(
+                        'sale_opportunity_management.msg_employee_work',
+                        employee=employee.rec_name) + '\n' + text)
+
+    @classmethod
+    def check_modification(
+            cls, mode, employees, values=None, external=False):
+        super().check_modification(
+            mode, employees, values=values, external=external)
+        if mode == 'write' and values.get('end_date'):
+            cls.warn_work([
+                    e for e in employees
+                    if not e.end_date or e.end_date > values['end_date']])
+
+    def leave_teams(self):
+        "Take the employee out of the channels and the running campaigns"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        Channel = pool.get('sale.channel')
+        for Model, names in [
+                (Channel, ['managers', 'members']),
+                (Campaign, ['operators']),
+                ]:
+            for name in names:
+                records = Model.search([(name, '=', self.id)])
+                Model.write(records, {name: [('remove', [self.id])]})
+
+
+class HandOver(Wizard):
+    __name__ = 'company.employee.hand_over'
+
+    start = StateView(
+        'company.employee.hand_over.start',
+        'sale_opportunity_management.employee_hand_over_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Hand Over", 'hand_over', 'tryton-ok', default=True),
+            ])
+    hand_over = StateTransition()
+    result = StateView(
+        'sale.tracking.assign.result',
+        'sale_opportunity_management.tracking_assign_result_view_form', [
+            Button("OK", 'end', 'tryton-ok', default=True),
+            ])
+
+    def default_start(self, fields):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        ModelAccess = pool.get('ir.model.access')
+        Tracking = pool.get('sale.tracking')
+        employee = self.record
+        with Transaction().set_context(company=employee.company.id):
+            today = Date.today()
+        counts = employee.count_work()
+        with check_access():
+            can_end = ModelAccess.check(
+                employee.__name__, 'write', raise_exception=False)
+        return {
+            'employee': employee.id,
+            'company': employee.company.id,
+            'work': employee.work_text(),
+            'has_trackings': Tracking in counts,
+            'has_activities': bool(counts.keys() - {Tracking}),
+            'can_end': can_end,
+            'end_date': (employee.end_date or today) if can_end else None,
+            }
+
+    def transition_hand_over(self):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        if not Tracking.is_administrator():
+            raise AccessError(gettext(
+                    'sale_opportunity_management.msg_hand_over_denied'))
+        # What the user may not do through the forms, not here either
+        with check_access():
+            self.result.text = self._hand_over()
+        return 'result'
+
+    def _hand_over(self):
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        start = self.start
+        employee = Employee(start.employee.id)
+        operators = list(start.operators)
+        if 'reassign' in {start.trackings, start.activities} and (
+                not operators or employee in operators):
+            raise HandOverError(gettext(
+                    'sale_opportunity_management.msg_hand_over_operators'))
+        if start.activities == 'cancel':
+            self._cancel(employee)
+        if start.trackings == 'reassign':
+            # What is pending on them goes with them
+            self._reassign_trackings(employee, operators)
+        if start.activities == 'reassign':
+            self._reassign_activities(employee, operators)
+        if start.trackings == 'unassign':
+            self._reassign_trackings(employee, [None])
+        if start.end_date and start.can_end:
+            with without_check_access():
+                employee.leave_teams()
+            if employee.end_date != start.end_date:
+                Employee.write([employee], {'end_date': start.end_date})
+        return Employee(employee.id).work_text() or gettext(
+            'sale_opportunity_management.msg_hand_over_done',
+            employee=employee.rec_name)
+
+    def _search(self, employee):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        for Model in Activity.activity_models():
+            yield Model, Model.search(
+                employee._domain_work(Model),
+                order=[('date', 'ASC'), ('id', 'ASC')])
+
+    def _cancel(self, employee):
+        for Model, activities in self._search(employee):
+            Model.cancel(activities)
+
+    def _reassign_activities(self, employee, operators):
+        for Model, activities in self._search(employee):
+            for i, operator in enumerate(operators):
+                Model.write(
+                    activities[i::len(operators)], {'assignee': operator.id})
+
+    def _reassign_trackings(self, employee, operators):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        trackings = Tracking.search(
+            employee._domain_work(Tracking),
+            order=[('start_date', 'ASC'), ('id', 'ASC')])
+        Tracking.assign(
+            trackings, operators, domain=[('operator', '=', employee.id)])
+
+    def default_result(self, fields):
+        return {'text': self.result.text}
+
+    def end(self):
+        return 'reload'
+
+
+class HandOverStart(ModelView):
+    __name__ = 'company.employee.hand_over.start'
+
+    employee = fields.Many2One(
+        'company.employee', "Employee", readonly=True,
+        context={
+            'active_test': False,
+            })
+    company = fields.Many2One('company.company', "Company", readonly=True)
+    work = fields.Text(
+        "Work to Do", readonly=True,
+        states={
+            'invisible': ~Eval('work'),
+            })
+    has_trackings = fields.Boolean("Has Trackings", readonly=True)
+    has_activities = fields.Boolean("Has Activities", readonly=True)
+    trackings = fields.Selection([
+            ('reassign', "Reassign"),
+            ('unassign', "Leave Unassigned"),
+            ('keep', "Leave as They Are"),
+            ], "Open Trackings", required=True, sort=False,
+        states={
+            'invisible': ~Eval('has_trackings'),
+            },
+        help="What is pending of the employee on the reassigned ones "
+        "goes with them.")
+    activities = fields.Selection([
+            ('reassign', "Reassign"),
+            ('cancel', "Cancel"),
+            ('keep', "Leave as They Are"),
+            ], "Pending Activities", required=True, sort=False,
+        states={
+            'invisible': ~Eval('has_activities'),
+            })
+    operators = fields.Many2Many(
+        'company.employee', None, None, "To Employees",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('active', '=', True),
+            ('id', '!=', Eval('employee', -1)),
+            ],
+        states={
+            'invisible': ~Eval('has_trackings') & ~Eval('has_activities'),
+            'required': (
+                (Bool(Eval('has_trackings'))
+                    & (Eval('trackings') == 'reassign'))
+                | (Bool(Eval('has_activities'))
+                    & (Eval('activities') == 'reassign'))),
+            },
+        help="The work is shared out evenly among them.")
+    can_end = fields.Boolean("Can End", readonly=True)
+    end_date = fields.Date(
+        "End Date",
+        states={
+            'invisible': ~Eval('can_end'),
+            },
+        help="When the employee leaves the company "
+        "and with it the channels and campaigns.\n"
+        "Leave empty if the employee stays.")
+
+    @classmethod
+    def default_trackings(cls):
+        return 'reassign'
+
+    @classmethod
+    def default_activities(cls):
+        return 'reassign'

@@ -1,0 +1,254 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+from trytond.i18n import gettext
+from trytond.model import ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.wizard import (
+    Button, StateAction, StateTransition, StateView, Wizard)
+
+from .exceptions import CloseTrackingError
+
+
+class CloseMixin(ModelSQL, ModelView):
+    "What is asked before a tracking is closed"
+
+    conclusion = fields.Text(
+        "Conclusion",
+        states={
+            'readonly': Eval('state') == 'closed',
+            'invisible': ~Eval('conclusion'),
+            },
+        help="How the work on the customer ended.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update({
+                'conclude': {
+                    'invisible': Eval('state') != 'open',
+                    'depends': ['state'],
+                    },
+                })
+
+    @classmethod
+    def search_pending(cls, trackings):
+        "Return by model the pending activities of the trackings"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        pending = {Model: [] for Model in Activity.activity_models()}
+        for Model, activities in pending.items():
+            for sub_trackings in grouped_slice(trackings, 500):
+                activities += Model.search([
+                        ('tracking', 'in', [t.id for t in sub_trackings]),
+                        ('state', '=', 'pending'),
+                        ], order=[('date', 'ASC'), ('id', 'ASC')])
+        return pending
+
+    @classmethod
+    def keep_pending(cls, trackings):
+        """Take what may stand alone out of the trackings
+
+        They are the pending activities but the calls."""
+        pool = Pool()
+        Call = pool.get('sale.call')
+        for Model, activities in cls.search_pending(trackings).items():
+            if issubclass(Model, Call):
+                continue
+            # Who closes the tracking may not reach what is left of it
+            with Transaction().set_context(_leave_tracking=True), \
+                    without_check_access():
+                for activity in activities:
+                    values = {'tracking': None}
+                    if not activity.assignee:
+                        # Somebody must see it
+                        values['assignee'] = (
+                            activity.tracking.operator.id
+                            if activity.tracking.operator
+                            else Transaction().context.get('employee'))
+                    Model.write([activity], values)
+        cls.update_activities(trackings)
+
+    @property
+    def has_result(self):
+        "If the last activity says how it ended"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        lines = Activity.search([
+                ('tracking', '=', self.id),
+                ('state', '=', 'done'),
+                ('role', '!=', 'attendee'),
+                ], order=[('date', 'DESC'), ('id', 'DESC')], limit=1)
+        if lines:
+            activity, = Activity.get_activities(lines)
+            return bool(
+                activity.description
+                or getattr(activity, 'result', None)
+                or getattr(activity, 'interest', None) not in {None, '0'})
+        return False
+
+    @classmethod
+    def copy(cls, trackings, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('conclusion')
+        return super().copy(trackings, default=default)
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_tracking_close')
+    def conclude(cls, trackings):
+        pass
+
+
+class Close(Wizard):
+    __name__ = 'sale.tracking.close'
+    start_state = 'check'
+
+    check = StateTransition()
+    start = StateView(
+        'sale.tracking.close.start',
+        'sale_opportunity_management.tracking_close_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Close", 'close', 'tryton-ok', default=True),
+            ])
+    close = StateTransition()
+    result = StateAction('sale_opportunity_management.wizard_activity_record')
+
+    @property
+    def _trackings(self):
+        return [t for t in self.records if t.state == 'open']
+
+    def transition_check(self):
+        trackings = self._trackings
+        pending = self.model.search_pending(trackings)
+        if (any(pending.values())
+                or not all(t.has_result for t in trackings)):
+            return 'start'
+        with check_access():
+            self.model.close(self.model.browse(trackings))
+        return 'end'
+
+    def default_start(self, fields):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        trackings = self._trackings
+        lines = [
+            Activity.union_shard(a.id, Model.__name__)
+            for Model, activities
+            in self.model.search_pending(trackings).items()
+            for a in activities]
+        values = {
+            'number': len(trackings),
+            'activities': lines,
+            'activities_number': len(lines),
+            'without_result': not all(t.has_result for t in trackings),
+            'pending': 'cancel' if lines else None,
+            }
+        if len(trackings) == 1:
+            values['tracking'] = trackings[0].id
+            if len(lines) == 1:
+                values['activity'], = lines
+        return values
+
+    def transition_close(self):
+        if self.start.pending == 'record':
+            return 'result'
+        # What the user may not do through the forms, not here either
+        with check_access():
+            trackings = self.model.browse(self._trackings)
+            pending = {
+                (Model, a.id) for Model, activities
+                in self.model.search_pending(trackings).items()
+                for a in activities}
+            if len(pending) != (self.start.activities_number or 0):
+                raise CloseTrackingError(gettext(
+                        'sale_opportunity_management'
+                        '.msg_tracking_close_changed'))
+            if self.start.pending == 'keep':
+                self.model.keep_pending(trackings)
+            for Model, activities in self.model.search_pending(
+                    trackings).items():
+                Model.cancel(activities)
+            if self.start.conclusion:
+                self.model.write(
+                    trackings, {'conclusion': self.start.conclusion})
+            self.model.close(self.model.browse(trackings))
+        return 'end'
+
+    def do_result(self, action):
+        return action, {
+            'model': 'sale.activity',
+            'id': self.start.activity.id,
+            'ids': [self.start.activity.id],
+            }
+
+    def end(self):
+        return 'reload'
+
+
+class CloseStart(ModelView):
+    __name__ = 'sale.tracking.close.start'
+
+    tracking = fields.Many2One(
+        'sale.tracking', "Tracking", readonly=True,
+        states={
+            'invisible': ~Eval('tracking'),
+            })
+    number = fields.Integer(
+        "Trackings", readonly=True,
+        states={
+            'invisible': Bool(Eval('tracking')),
+            },
+        help="How many open trackings are selected.")
+    activities = fields.Many2Many(
+        'sale.activity', None, None, "Pending Activities", readonly=True,
+        states={
+            'invisible': ~Eval('activities_number'),
+            },
+        help="What is still to be done.")
+    activities_number = fields.Integer("Number of Activities", readonly=True)
+    pending = fields.Selection(
+        'get_pending', "What to Do with Them", sort=False,
+        states={
+            'invisible': ~Eval('activities_number'),
+            'required': Bool(Eval('activities_number')),
+            })
+    activity = fields.Many2One(
+        'sale.activity', "Record the Result of",
+        domain=[
+            ('id', 'in', Eval('activities', [])),
+            ],
+        states={
+            'invisible': Eval('pending') != 'record',
+            'required': Eval('pending') == 'record',
+            },
+        help="Its result is asked next, where the tracking can be "
+        "concluded too.")
+    without_result = fields.Boolean("Without Result", readonly=True)
+    conclusion = fields.Text(
+        "Conclusion",
+        states={
+            'invisible': Eval('pending') == 'record',
+            'required': (
+                Bool(Eval('without_result'))
+                & (Eval('pending') != 'record')),
+            },
+        help="How the work on the customer ended.")
+
+    @fields.depends('tracking')
+    def get_pending(self):
+        choices = [
+            (None, ''),
+            ('cancel', gettext(
+                    'sale_opportunity_management.msg_close_cancel')),
+            ('keep', gettext(
+                    'sale_opportunity_management.msg_close_keep')),
+            ]
+        if self.tracking:
+            choices.append(('record', gettext(
+                        'sale_opportunity_management.msg_close_record')))
+        return choices
