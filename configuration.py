@@ -37,6 +37,12 @@ _meeting_reply_to = fields.Char(
     help="The e-mail address to which the calendars of the attendees send "
     "their answers.\n"
     "Leave empty to use the one of the organiser.")
+_dial_protocol = fields.Selection([
+        ('tel', "Telephone (tel:)"),
+        ('sip', "Internet Phone (sip:)"),
+        ('callto', "Call (callto:)"),
+        ], "Dial With", sort=False,
+    help="What opens the links that dial a phone number.")
 
 
 class Configuration(metaclass=PoolMeta):
@@ -53,6 +59,7 @@ class Configuration(metaclass=PoolMeta):
                 ]))
     campaign_release_delay = fields.MultiValue(_campaign_release_delay)
     campaign_return_delay = fields.MultiValue(_campaign_return_delay)
+    dial_protocol = fields.MultiValue(_dial_protocol)
     meeting_reminder = fields.MultiValue(_meeting_reminder)
     meeting_reply_to = fields.MultiValue(_meeting_reply_to)
 
@@ -61,7 +68,9 @@ class Configuration(metaclass=PoolMeta):
         pool = Pool()
         if field == 'tracking_sequence':
             return pool.get('sale.configuration.sequence')
-        elif field in {'campaign_release_delay', 'campaign_return_delay'}:
+        elif field in {
+                'campaign_release_delay', 'campaign_return_delay',
+                'dial_protocol'}:
             return pool.get('sale.configuration.campaign')
         elif field in {'meeting_reminder', 'meeting_reply_to'}:
             return pool.get('sale.configuration.meeting')
@@ -81,6 +90,10 @@ class Configuration(metaclass=PoolMeta):
     def default_campaign_return_delay(cls, **pattern):
         return cls.multivalue_model(
             'campaign_return_delay').default_campaign_return_delay()
+
+    @classmethod
+    def default_dial_protocol(cls, **pattern):
+        return cls.multivalue_model('dial_protocol').default_dial_protocol()
 
     @classmethod
     def default_meeting_reminder(cls, **pattern):
@@ -115,6 +128,7 @@ class ConfigurationCampaign(ModelSQL, CompanyValueMixin):
 
     campaign_release_delay = _campaign_release_delay
     campaign_return_delay = _campaign_return_delay
+    dial_protocol = _dial_protocol
 
     @classmethod
     def default_campaign_release_delay(cls):
@@ -123,6 +137,10 @@ class ConfigurationCampaign(ModelSQL, CompanyValueMixin):
     @classmethod
     def default_campaign_return_delay(cls):
         return dt.timedelta(minutes=30)
+
+    @classmethod
+    def default_dial_protocol(cls):
+        return 'tel'
 
 
 class ConfigurationMeeting(ModelSQL, CompanyValueMixin):

@@ -8,7 +8,7 @@ import unicodedata
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from sql import Null
+from sql import Null, Union
 
 from trytond.i18n import gettext
 from trytond.model import (
@@ -35,6 +35,8 @@ RATINGS = [
     ('5', "★★★★★"),
     ]
 _PHONE_TYPES = ['phone', 'mobile']
+# Nobody reads through more results of the search box
+_GLOBAL_LIMIT = 100
 # The legal forms that say nothing about which company it is
 _LEGAL_FORMS = re.compile(
     r'\b(s\s*a\s*s|s\s*a|s\s*l\s*u?|s\s*r\s*l|ltda|cia|e\s*u|inc|llc)\b')
@@ -66,6 +68,31 @@ class Party(metaclass=PoolMeta):
         fields.Text("Rating Comment"),
         'get_typification', setter='set_typification',
         searcher='search_typification')
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        domain = super().search_rec_name(name, clause)
+        _, operator, value, *_ = clause
+        if operator in {'ilike', 'like', '='} and isinstance(value, str):
+            # Tax identifiers are found however they are written
+            code = re.sub(r'[^\w%]|_', '', value)
+            if re.search(r'\d', code) and code != value:
+                domain.append(('identifiers.code_compact', operator, code))
+            # Each condition by itself uses its index
+            with Transaction().set_context(active_test=False), \
+                    without_check_access():
+                queries = [
+                    cls.search([clause], order=[], query=True)
+                    for clause in domain[1:]]
+            domain = [('id', 'in', Union(*queries))]
+        return domain
+
+    @classmethod
+    def search_global(cls, text):
+        for party in cls.search([
+                    ('rec_name', 'ilike', likify(text)),
+                    ], limit=_GLOBAL_LIMIT):
+            yield party, party.rec_name, 'tryton-party'
 
     @classmethod
     @without_check_access
@@ -279,6 +306,15 @@ class ContactMechanism(metaclass=PoolMeta):
             ],
         help="The person who is reached by it.")
 
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(t, (t.value_compact, Index.Equality())),
+                Index(t, (Index.Unaccent(t.value), Index.Similarity())),
+                })
+
     @fields.depends('contact', '_parent_contact.party')
     def on_change_contact(self):
         if self.contact and self.contact.party:
@@ -296,6 +332,16 @@ class ContactMechanism(metaclass=PoolMeta):
         if number := mechanism._parse_phonenumber(text):
             return mechanism.format_value_compact(
                 f'+{number.country_code}{number.national_number}', 'phone')
+
+    @property
+    def dial_url(self):
+        "The link that dials the number or writes to the address"
+        pool = Pool()
+        Configuration = pool.get('sale.configuration')
+        if self.type not in _PHONE_TYPES:
+            return self.url
+        protocol = Configuration(1).get_multivalue('dial_protocol')
+        return f'{protocol}:{self.value_compact or self.value}'
 
     @classmethod
     def search_rec_name(cls, name, clause):

@@ -17,17 +17,18 @@ from trytond.modules.company.model import (
     employee_field, reset_employee, set_employee)
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
-from trytond.tools import grouped_slice
+from trytond.tools import grouped_slice, likify
 from trytond.transaction import Transaction, without_check_access
 
 from .assign import AssignMixin
 from .campaign_attend import AttendMixin
+from .campaign_panel import PanelMixin
 from .campaign_queue import QueueMixin
 from .channel import has_role
 from .exceptions import PendingActivityWarning, SimilarTrackingWarning
 from .follow_up import OpportunityMixin
 from .indicator import FollowUpMixin
-from .party import _PHONE_TYPES, RATINGS
+from .party import _GLOBAL_LIMIT, _PHONE_TYPES, RATINGS
 from .tracking_close import CloseMixin
 
 _is_manager = has_role('group_tracking_manager')
@@ -35,8 +36,9 @@ _is_administrator = has_role('group_tracking_admin')
 
 
 class Tracking(
-        AssignMixin, CloseMixin, AttendMixin, QueueMixin, OpportunityMixin,
-        FollowUpMixin, Workflow, ModelSQL, ModelView, ChatMixin):
+        AssignMixin, CloseMixin, PanelMixin, AttendMixin, QueueMixin,
+        OpportunityMixin, FollowUpMixin, Workflow, ModelSQL, ModelView,
+        ChatMixin):
     __name__ = 'sale.tracking'
     _history = True
     _rec_name = 'number'
@@ -483,8 +485,11 @@ class Tracking(
         else:
             bool_op = 'OR'
         t = cls.__table__()
-        parties = Party.search(
-            [('rec_name', operator, *extra)], order=[], query=True)
+        # The customers that are not active any more have their trackings
+        with Transaction().set_context(active_test=False), \
+                without_check_access():
+            parties = Party.search(
+                [('rec_name', operator, *extra)], order=[], query=True)
         return [bool_op,
             ('number', operator, *extra),
             ('id', 'in', t.select(t.id, where=t.party.in_(parties))),
@@ -492,9 +497,10 @@ class Tracking(
 
     @classmethod
     def search_global(cls, text):
-        for record, rec_name, icon in super().search_global(text):
-            icon = icon or 'tryton-sale-tracking'
-            yield record, rec_name, icon
+        for tracking in cls.search([
+                    ('rec_name', 'ilike', likify(text)),
+                    ], limit=_GLOBAL_LIMIT):
+            yield tracking, tracking.rec_name, 'tryton-sale-tracking'
 
     @classmethod
     def view_attributes(cls):
