@@ -8,16 +8,18 @@ from trytond.i18n import gettext, ngettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Eval, Id
+from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .activity import this_minute
+from .channel import has_role
 from .exceptions import AssignError, OperatorError
 
 # How many trackings are assigned in one transaction to an operator
 ASSIGN_SIZE = 1000
+_is_administrator = has_role('group_tracking_admin')
 
 
 class AssignMixin(ModelSQL):
@@ -515,12 +517,13 @@ class ReassignStart(_AssignStart):
             ('company', '=', Eval('company', -1)),
             ],
         states={
-            'invisible': ~Id(
-                'sale_opportunity_management', 'group_tracking_admin')
-            .in_(Eval('context', {}).get('groups', [])),
+            'invisible': ~_is_administrator,
             },
         help="The channel to give the trackings to.\n"
         "Leave empty to keep their channel.")
+    team = fields.Many2Many(
+        'company.employee', None, None, "Team", readonly=True,
+        help="The employees of the channels that the user manages.")
 
     @classmethod
     def __setup__(cls):
@@ -530,6 +533,14 @@ class ReassignStart(_AssignStart):
             "How many to reassign, the oldest first.\n"
             "Leave empty for all of them.")
         cls.operators.states['required'] = ~Eval('channel')
+        cls.operators.domain.append(
+            If(_is_administrator, (), ('id', 'in', Eval('team', []))))
+
+    @classmethod
+    def default_team(cls):
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        return Channel.get_managed_team()
 
 
 class AssignResult(ModelView):
