@@ -159,6 +159,15 @@ def get_columns(headings):
     return columns
 
 
+def get_language(headings):
+    "Return 0 if the headings are in English, 1 if they are in Spanish"
+    headings = set(map(normalize_heading, headings))
+    english, spanish = (
+        len(headings & {normalize_heading(h[i]) for h in COLUMNS.values()})
+        for i in range(2))
+    return int(spanish > english)
+
+
 def get_label(headings, columns):
     "Return the headings of these columns"
     return ', '.join(
@@ -522,11 +531,12 @@ class Rejects:
         self.kept = [
             i for i, c in enumerate(columns)
             if c not in REJECT_COLUMNS and c != 'customer']
+        language = get_language(headings)
         self.writer = csv.writer(file)
         self.writer.writerow(
             [escape(self.headings[i]) for i in self.kept]
-            + [COLUMNS['customer'][0]]
-            + [h[0] for h in REJECT_COLUMNS.values()])
+            + [COLUMNS['customer'][language]]
+            + [h[language] for h in REJECT_COLUMNS.values()])
 
     def write_rows(self, rows, rejects):
         "Write the rejects of the server with the rows that were sent to it"
