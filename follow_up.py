@@ -159,6 +159,7 @@ class FollowUp(Wizard):
 
     def default_start(self, fields):
         pool = Pool()
+        Model = pool.get('ir.model')
         Opportunity = pool.get('sale.opportunity')
         Start = pool.get('sale.tracking.follow_up.start')
         Tracking = pool.get('sale.tracking')
@@ -177,6 +178,7 @@ class FollowUp(Wizard):
             'opportunity': opportunity and opportunity.id,
             'summary': gettext(
                 'sale_opportunity_management.msg_follow_up_summary',
+                model=Model.get_name(record.__name__),
                 record=record.rec_name),
             }
         start = Start(**values)

@@ -503,18 +503,33 @@ class History:
     def create_opportunity(self, tracking_id, moment):
         "Create the opportunity of a tracking that was won"
         login = 'responsable'
-        Opportunity = self.model(login, 'sale.opportunity')
+        Sale = self.model(login, 'sale.sale')
         Tracking = self.model(login, 'sale.tracking')
         tracking = Tracking(tracking_id)
-        opportunity = Opportunity()
-        opportunity.party = tracking.party
-        opportunity.description = tracking.business_unit.name
-        opportunity.start_date = self.today_at(moment)
-        opportunity.employee = tracking.operator
+        self.wizard(login, 'sale.tracking.opportunity', [tracking])
+        tracking.reload()
+        opportunity = tracking.opportunity
         opportunity.amount = Decimal(
             self.random.randrange(2, 90) * 500_000)
-        opportunity.trackings.append(tracking)
         opportunity.save()
+        if self.random.random() < .5:
+            opportunity.click('convert')
+            sale, = Sale.find([
+                    ('origin', '=', f'sale.opportunity,{opportunity.id}'),
+                    ])
+            sale.lines.new(
+                type='comment', description=tracking.business_unit.name)
+            sale.click('quote')
+            self.follow_up(moment, login, sale, tracking.operator)
+
+    def follow_up(self, moment, login, sale, operator):
+        "Plan what comes next after the quotation"
+        wizard = self.wizard(login, 'sale.tracking.follow_up', [sale])
+        wizard.form.operator = operator
+        wizard.form.date = self.moment(workday(
+                self.today_at(moment), self.random.randrange(2, 20)))
+        wizard.form.summary = self.random.choice(data.NEXT['3'])
+        wizard.execute('follow')
 
 
 def main(database, config_file, users_file):

@@ -145,7 +145,7 @@ class FollowUpTestCase(unittest.TestCase):
         "Test to follow up a sale of a customer without tracking"
         self.setup_sale()
         defaults = self.follow('olga', self.sale)
-        self.assertEqual(defaults['summary'], "Follow up Q1")
+        self.assertEqual(defaults['summary'], "Follow up: Sale Q1")
         self.assertEqual(defaults['operator'], self.employees['olga'].id)
         self.assertNotIn('tracking', defaults)
         tracking, = self.sale.trackings
@@ -154,7 +154,7 @@ class FollowUpTestCase(unittest.TestCase):
         self.assertEqual(tracking.channel, self.channel)
         self.assertEqual(tracking.next_activity, TOMORROW)
         call, = tracking.calls
-        self.assertEqual(call.summary, "Follow up Q1")
+        self.assertEqual(call.summary, "Follow up: Sale Q1")
         self.assertEqual(call.assignee, self.employees['olga'])
         with freeze(*NOW):
             self.assertEqual(self.sale.indicator, 'in_progress')
