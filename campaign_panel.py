@@ -162,8 +162,8 @@ class PanelMixin(ModelSQL, ModelView):
                     'draft_callback_date': callback_date,
                     })
 
-    def _leave(self):
-        super()._leave()
+    def _leave(self, **kwargs):
+        super()._leave(**kwargs)
         self._write_draft()
 
     def _attended_values(self, *args):
@@ -186,7 +186,7 @@ class PanelMixin(ModelSQL, ModelView):
         employee = tracking._get_attendant()
         with without_check_access():
             tracking = tracking._hold(employee)
-            tracking._leave()
+            tracking._leave(worked=True)
 
 
 class AttendOpen(Wizard):

@@ -1,0 +1,435 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+import unittest
+
+from trytond.model.exceptions import AccessError
+from trytond.modules.sale_opportunity_management.exceptions import AttendError
+from trytond.pool import Pool
+from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.transaction import Transaction
+
+from .test_campaign import CampaignMixin
+
+
+class Screen:
+    "The dialog to attend customers in front of a user"
+
+    def __init__(self, test, user, record=None):
+        pool = Pool()
+        self.test = test
+        self.user = user
+        self.context = {}
+        if record:
+            name = (
+                'wizard_campaign_attend'
+                if record.__name__ == 'sale.tracking'
+                else 'wizard_campaign_next')
+            self.context = {
+                'action_id': test.record(name).action.id,
+                'active_model': record.__name__,
+                'active_id': record.id,
+                'active_ids': [record.id],
+                }
+        self.wizard = pool.get('sale.campaign.attend', type='wizard')
+        with self.transaction():
+            self.session, start, _ = self.wizard.create()
+        self.state, self.form = None, {}
+        self.execute(start)
+
+    def transaction(self):
+        return self.test.as_user(self.user)
+
+    def execute(self, state):
+        # As the clients send it: without the names of the records
+        data = {}
+        if self.state:
+            data[self.state] = {
+                n: v for n, v in self.form.items() if not n.endswith('.')}
+        with self.transaction(), Transaction().set_context(self.context):
+            result = self.wizard.execute(self.session, data, state)
+        view = result.get('view', {})
+        self.state = view.get('state')
+        self.form = view.get('defaults', {})
+
+    @property
+    def party(self):
+        pool = Pool()
+        Party = pool.get('party.party')
+        return Party(self.form['party'])
+
+
+class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
+    "Test the panel of the operators and the dialog to attend"
+
+    @classmethod
+    def setUpClass(cls):
+        activate_module('sale_opportunity_management')
+        super().setUpClass()
+
+    def set_up(self, number=1):
+        super().set_up()
+        self.campaign = self.create_campaign()
+        self.trackings = self.create_trackings(self.campaign, number)
+
+    def notes(self, tracking):
+        pool = Pool()
+        Note = pool.get('ir.note')
+        return [
+            n.message for n in Note.search([('resource', '=', str(tracking))])]
+
+    @with_transaction()
+    def test_correct(self):
+        "Test that only what was corrected is written"
+        pool = Pool()
+        Address = pool.get('party.address')
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Party = pool.get('party.party')
+        self.set_up()
+        party, = Party.search([('name', '=', "Customer 0")])
+        address, = Address.create([{
+                    'party': party.id,
+                    'street_unstructured': "First Street",
+                    'city': "Bogotá",
+                    }])
+        mechanism, = party.contact_mechanisms
+        email, = ContactMechanism.create([{
+                    'party': party.id,
+                    'type': 'email',
+                    'value': 'old@example.com',
+                    }])
+        screen = Screen(self, 'operator')
+        self.assertEqual(screen.state, 'attend')
+        # Somebody else corrects the same customer meanwhile
+        Address.write([address], {'city': "Cali"})
+        ContactMechanism.write([mechanism], {'value': '+573105559999'})
+        screen.form['name'] = "Optics"
+        screen.form['mechanisms'][1]['value'] = 'new@example.com'
+        screen.form['mechanisms'].append({
+                'mechanism': None, 'type': 'phone', 'contact': None,
+                'value': '+573105550001'})
+        # It was added but not filled
+        screen.form['mechanisms'].append({
+                'mechanism': None, 'type': 'phone', 'contact': None,
+                'value': None})
+        screen.execute('save')
+        self.assertEqual(screen.form['name'], "Optics")
+        self.assertEqual(screen.form['city'], "Cali")
+        self.assertEqual(
+            {m['value'] for m in screen.form['mechanisms']},
+            {'+57 310 5559999', 'new@example.com', '+57 310 5550001'})
+        self.assertEqual(Address(address.id).street, "First Street")
+
+        # What is removed is not used any more but kept
+        screen.form['mechanisms'] = [
+            m for m in screen.form['mechanisms'] if m['mechanism'] != email.id]
+        screen.execute('leave')
+        self.assertFalse(ContactMechanism(email.id).active)
+        self.assertEqual(
+            len(Party(party.id).contact_mechanisms), 2)
+
+    @with_transaction()
+    def test_correct_nothing(self):
+        "Test that to show a customer writes nothing"
+        self.set_up()
+        screen = Screen(self, 'operator')
+        party = screen.party
+        before = (party.write_date, *(
+                m.write_date for m in party.contact_mechanisms))
+        with self.assertRaises(AttendError):
+            screen.execute('save')
+        screen.form['comment'] = "Nobody there"
+        screen.execute('save_next')
+        party = party.__class__(party.id)
+        self.assertEqual(
+            (party.write_date, *(
+                    m.write_date for m in party.contact_mechanisms)),
+            before)
+
+    @with_transaction()
+    def test_first_address(self):
+        "Test that a customer without address gets one"
+        self.set_up()
+        screen = Screen(self, 'operator')
+        screen.form['city'] = "Tunja"
+        screen.execute('save')
+        address, = screen.party.addresses
+        self.assertEqual(address.city, "Tunja")
+
+    @with_transaction()
+    def test_result_typology(self):
+        "Test that the results are those of the typology of the campaign"
+        pool = Pool()
+        Customer = pool.get('sale.campaign.attend.customer')
+        self.set_up()
+        screen = Screen(self, 'operator')
+        results = Customer(typology=self.campaign.typology).get_results()
+        self.assertEqual(results[0], (None, ""))
+        self.assertEqual(
+            [int(id_) for id_, _ in results[1:]],
+            [r.id for r in self.campaign.typology.results])
+        screen.form['result'] = str(
+            self.record('campaign_typology_tenders').results[0].id)
+        with self.assertRaises(AttendError):
+            screen.execute('finish')
+
+    @with_transaction()
+    def test_hidden_callback(self):
+        "Test that a call-back typed for another result does not count"
+        self.set_up()
+        screen = Screen(self, 'operator')
+        tracking, = self.trackings
+        screen.form['result'] = str(self.result('sold').id)
+        screen.form['callback_date'] = dt.datetime(2100, 1, 1)
+        screen.execute('finish')
+        tracking = tracking.__class__(tracking.id)
+        self.assertEqual(tracking.state, 'closed')
+        self.assertIsNone(tracking.callback_date)
+
+    @with_transaction()
+    def test_commented(self):
+        "Test that after a comment the next comes without another one"
+        self.set_up(2)
+        screen = Screen(self, 'operator')
+        first = screen.form['tracking']
+        with self.assertRaises(AttendError):
+            screen.execute('save_next')
+        screen.form['comment'] = "Calls back herself"
+        screen.execute('save')
+        self.assertEqual(screen.form['tracking'], first)
+        self.assertIsNone(screen.form['comment'])
+        screen.execute('save_next')
+        self.assertNotEqual(screen.form['tracking'], first)
+        self.assertEqual(
+            self.notes(self.trackings[0]), ["Calls back herself"])
+
+    @with_transaction()
+    def test_taken_meanwhile(self):
+        "Test that what was typed is kept when somebody else took it"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        tracking, = self.trackings
+        screen = Screen(self, 'operator')
+        screen.form['comment'] = "Wants three boxes"
+        screen.form['result'] = str(self.result('sold').id)
+        Tracking.give_back([tracking.id])
+        other = Screen(self, 'colleague')
+        self.assertEqual(other.form['tracking'], tracking.id)
+        with self.assertRaises(AttendError):
+            screen.execute('save_next')
+        screen.execute('leave')
+        self.assertEqual(self.notes(tracking), ["Wants three boxes"])
+        tracking = Tracking(tracking.id)
+        self.assertEqual(tracking.taken_by, self.employees['colleague'])
+        self.assertIsNone(tracking.draft)
+        self.assertIsNone(tracking.draft_result)
+
+    @with_transaction()
+    def test_first_given_away(self):
+        "Test that the dialog goes on when its first customer is given away"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        self.set_up(2)
+        first, second = self.trackings
+        Screen(self, 'operator')
+        screen = Screen(self, 'operator', Tracking(first.id))
+        screen.form['comment'] = "On holiday"
+        screen.execute('skip')
+        self.assertIsNone(Tracking(first.id).operator)
+        self.assertEqual(screen.form['tracking'], second.id)
+        screen.form['result'] = str(self.result('busy').id)
+        screen.execute('save_next')
+        self.assertEqual(screen.state, 'nobody')
+
+    @with_transaction()
+    def test_who(self):
+        "Test who may attend"
+        self.set_up(2)
+        tracking, _ = self.trackings
+        screen = Screen(self, 'outsider')
+        self.assertEqual(screen.state, 'nobody')
+        self.assertIn("no running campaign", screen.form['text'])
+        with self.assertRaises(AttendError):
+            Screen(self, 'outsider', self.campaign)
+        for name in ['outsider', 'operator']:
+            with self.subTest(name=name), self.assertRaises(AccessError):
+                Screen(self, name, tracking)
+        # The supervisor helps out
+        screen = Screen(self, 'supervisor', self.campaign)
+        self.assertEqual(screen.form['tracking'], tracking.id)
+
+    @with_transaction()
+    def test_several_campaigns(self):
+        "Test that who works for several campaigns chooses one"
+        self.set_up()
+        other = self.create_campaign(name="Other")
+        tracking, = self.create_trackings(other)
+        screen = Screen(self, 'operator')
+        self.assertEqual(screen.state, 'choose')
+        self.assertEqual(
+            set(screen.form['campaigns']), {self.campaign.id, other.id})
+        screen.form['campaign'] = other.id
+        screen.execute('chosen')
+        self.assertEqual(screen.form['tracking'], tracking.id)
+        screen.form['result'] = str(self.result('sold').id)
+        screen.execute('save_next')
+        self.assertEqual(screen.state, 'nobody')
+        self.assertTrue(screen.form['other'])
+        screen.execute('other')
+        self.assertEqual(screen.state, 'choose')
+
+    @with_transaction()
+    def test_history(self):
+        "Test that the history tells only what the user may read"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Note = pool.get('ir.note')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        tracking, = self.trackings
+        with Transaction().set_context(_skip_warnings=True):
+            hidden, = Tracking.create([{
+                        'company': self.company.id,
+                        'party': tracking.party.id,
+                        'business_unit': tracking.business_unit.id,
+                        'operator': self.employees['colleague'].id,
+                        }])
+        for i, record in enumerate([tracking, hidden]):
+            Call.create([{
+                        'tracking': record.id,
+                        'company': self.company.id,
+                        'done_date': dt.datetime(2026, 1, 1 + i, 12),
+                        'done_by': self.employees['colleague'].id,
+                        'description': f"Call\n{i}",
+                        'interest': '2',
+                        'state': 'done',
+                        }])
+            Note.create([{
+                        'resource': str(record),
+                        'message': f"Note {i}",
+                        }])
+        screen = Screen(self, 'operator')
+        texts = [line['text'] for line in screen.form['history']]
+        self.assertEqual(texts[0], "Note 0")
+        self.assertEqual(len(texts), 2)
+        self.assertTrue(texts[1].endswith("Call 0"), msg=texts)
+        # An operator has no access to sales
+        self.assertNotIn('sales', screen.form)
+
+    @with_transaction()
+    def test_file(self):
+        "Test that files are added once"
+        pool = Pool()
+        Session = pool.get('ir.session.wizard')
+        self.set_up()
+        screen = Screen(self, 'operator')
+        screen.form['files'] = [
+            {'name': 'call.mp3', 'data': b'sound'},
+            {'name': None, 'data': b'picture'},
+            {'name': 'nothing.png', 'data': None},
+            ]
+        screen.execute('save')
+        self.assertEqual(screen.form['files'], [])
+        self.assertEqual(len(screen.form['attachments']), 2)
+        session = Session(screen.session)
+        self.assertNotIn('call.mp3', session.data)
+
+    @with_transaction()
+    def test_plan(self):
+        "Test that the panel tells what the customer has"
+        pool = Pool()
+        Opportunity = pool.get('sale.opportunity')
+        Tracking = pool.get('sale.tracking')
+        self.set_up(2)
+        first, second = self.trackings
+        self.assertIsNone(first.plan)
+        Opportunity.create([{
+                    'party': first.party.id,
+                    'company': self.company.id,
+                    'currency': self.company.currency.id,
+                    'employee': self.employees['operator'].id,
+                    'start_date': dt.date(2026, 1, 1),
+                    'description': "Frames",
+                    } for _ in range(2)])
+        self.assertEqual(
+            [t.plan for t in Tracking.browse(self.trackings)],
+            ["2 open opportunities", None])
+
+    @with_transaction()
+    def test_dial(self):
+        "Test that the numbers are dialed as configured"
+        pool = Pool()
+        Configuration = pool.get('sale.configuration')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        tracking, = self.trackings
+        with Transaction().set_context(company=self.company.id):
+            self.assertEqual(
+                Tracking(tracking.id).dial_url, 'tel:+573105550000')
+            configuration = Configuration(1)
+            configuration.dial_protocol = 'sip'
+            configuration.save()
+            self.assertEqual(
+                Tracking(tracking.id).dial_url, 'sip:+573105550000')
+
+    @with_transaction()
+    def test_search(self):
+        "Test that customers are found however it is written"
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Identifier = pool.get('party.identifier')
+        Model = pool.get('ir.model')
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        self.set_up(2)
+        tracking, other = self.trackings
+        party = tracking.party
+        Party.write([party], {'name': "Óptica El Dorado"})
+        mechanism, = party.contact_mechanisms
+        ContactMechanism.write([mechanism], {'value': '+573105551234'})
+        ContactMechanism.create([{
+                    'party': party.id,
+                    'type': 'email',
+                    'value': 'compras@dorado.example.com',
+                    }])
+        Identifier.create([{
+                    'party': party.id,
+                    'type': 'co_vat',
+                    'code': '900.123.456-8',
+                    }])
+        Tracking.write([tracking], {
+                'operator': self.employees['operator'].id})
+        Tracking.write([other], {
+                'operator': self.employees['colleague'].id})
+        texts = [
+            "El Dorado", '+57 310 555 12 34', '3105551234',
+            '(310) 555-1234', '0057 310 5551234', '310.555.1234', '5551234',
+            'compras@dorado', '900.123.456-8', '9001234568', '900 123 456',
+            tracking.number,
+            ]
+        for text in texts:
+            with self.subTest(text=text):
+                with self.as_user('operator'):
+                    found = Model.global_search(text, 50)
+                self.assertIn(
+                    ('sale.tracking', tracking.id),
+                    [(model, id_) for _, model, _, id_, _, _ in found])
+                if text != tracking.number:
+                    self.assertEqual(
+                        Party.search([('rec_name', 'ilike', f'%{text}%')]),
+                        [party])
+        with self.as_user('operator'):
+            found = Model.global_search("Customer 1", 50)
+            self.assertNotIn('sale.tracking', [r[1] for r in found])
+            self.assertEqual(
+                Tracking.search([('rec_name', 'ilike', '%Customer 1%')]), [])
+        # The tracking of a customer that is not active any more too
+        Party.write([party], {'active': False})
+        self.assertEqual(
+            Tracking.search([('rec_name', 'ilike', '%3105551234%')]),
+            [tracking])
+        self.assertEqual(
+            Party.search([('rec_name', 'ilike', '%3105551234%')]), [])
