@@ -37,14 +37,16 @@ INSERT INTO sale_tracking (
     number, party, company, business_unit, start_date, state, campaign,
     priority, attempts, next_attempt, callback_date, reserved_for, operator)
 SELECT 'B' || i, %(party)s, %(company)s, %(unit)s, CURRENT_DATE,
-    CASE WHEN i %% 5 = 0 THEN 'closed' ELSE 'open' END,
+    CASE WHEN (i / 10) %% 20 = 19 THEN 'closed' ELSE 'open' END,
     (%(campaigns)s::int[])[1 + i %% 10],
-    (1 + (i / 10) %% 4)::text, (i / 40) %% 3,
-    -- One in three is not due
-    now() AT TIME ZONE 'UTC' + ((i * 7919) %% 3000 - 2000) * interval '1 m',
+    CASE WHEN (i / 10) %% 10 < 7 THEN '4' ELSE (1 + (i / 10) %% 3)::text END,
+    (i / 40) %% 3,
+    -- One in ten is not due
+    now() AT TIME ZONE 'UTC'
+        + ((i * 7919::bigint) %% 3000 - 2700) * interval '1 m',
     CASE WHEN (i / 10) %% 50 = 0 THEN
-        now() AT TIME ZONE 'UTC' + ((i * 7919) %% 3000 + 60) * interval '1 m'
-        END,
+        now() AT TIME ZONE 'UTC' + ((i * 7919::bigint) %% 3000 + 60)
+            * interval '1 m' END,
     CASE WHEN (i / 10) %% 50 = 0 THEN
         (%(operators)s::int[])[1 + (i / 500) %% 16] END,
     CASE WHEN (i / 10) %% 3 = 0 THEN
