@@ -94,6 +94,30 @@ TASKS = [
     "Enviar el portafolio", "Enviar la cotización",
     "Preparar la visita de demostración", "Enviar la lista de precios"]
 # Title, XML id of the type and priority
+# The campaign: the results of its calls with their weight and what is said
+CAMPAIGN = "Equipos para ópticas"
+SCRIPT = """Buenos días, le habla … de Visión Andina.
+¿Hablo con quien decide la compra de los equipos?
+Este mes tenemos un plan de renovación del tallado con entrega en una semana.
+¿Le envío la propuesta o prefiere que un asesor lo visite?"""
+RESULTS = {
+    'no_answer': (30, []),
+    'busy': (8, []),
+    'wrong_number': (4, ["El número es de una casa de familia."]),
+    'call_back': (16, [
+            "Está atendiendo un paciente, pide que lo llamen luego.",
+            "Decide el socio, que vuelve la otra semana."]),
+    'sent': (16, [
+            "Pide la propuesta por correo.",
+            "Quiere ver el catálogo antes de decidir."]),
+    'not_interested': (12, [
+            "Renovó los equipos el año pasado.",
+            "Manda a tallar por fuera."]),
+    'sold': (10, [
+            "Se lleva la biseladora con el plan de renovación.",
+            "Acepta la propuesta, hay que enviar el contrato."]),
+    'do_not_call': (4, ["Pide que no lo llamen más."]),
+    }
 INCIDENTS = [
     ("Factura duplicada", 'task_type_billing', 'medium'),
     ("El pedido llegó incompleto", 'task_type_delivery', 'high'),

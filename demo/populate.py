@@ -265,6 +265,8 @@ class History:
                 self.plan(self.moment(day), self.register, login)
         day = workday(self.today - dt.timedelta(days=20))
         self.plan(local(day, 7, 30), self.hand_over)
+        day = workday(self.today - dt.timedelta(days=6))
+        self.plan(local(day, 8), self.start_campaign)
         while self.agenda:
             moment, _, action, args = heapq.heappop(self.agenda)
             if moment < self.now:
@@ -357,6 +359,63 @@ class History:
             # They are called one after the other, in three weeks or so
             day = workday(self.today_at(moment), self.random.randrange(0, 24))
             self.plan(self.moment(day, 9), self.call, tracking.id)
+
+    def start_campaign(self, moment):
+        "Offer equipment to the opticians, by two operators"
+        login = 'responsable'
+        Campaign = self.model(login, 'sale.campaign')
+        Employee = self.model(login, 'company.employee')
+        Typology = self.model(login, 'sale.campaign.typology')
+        campaign = Campaign(name=data.CAMPAIGN)
+        campaign.typology = Typology(ref('campaign_typology_sales'))
+        campaign.business_unit = self.find_unit(
+            login, 'business_unit_equipment')
+        campaign.end_date = self.today + dt.timedelta(days=21)
+        campaign.goal = 10
+        campaign.script = data.SCRIPT
+        campaign.supervisor = Employee(self.employees['gerente'].id)
+        for operator in ['operador1', 'operador2']:
+            campaign.operators.append(Employee(self.employees[operator].id))
+        campaign.save()
+        progress(f"Campaign {campaign.name}")
+        wizard = campaign.click('add_customers')
+        wizard.form.business_unit = self.find_unit(
+            login, 'business_unit_optics')
+        wizard.execute('add')
+        campaign.click('run')
+        for operator in ['operador1', 'operador2']:
+            day = self.today_at(moment)
+            for days in range(2):
+                start = local(workday(day, days), 9 + days)
+                for i in range(11):
+                    self.plan(
+                        start + dt.timedelta(minutes=9 * i),
+                        self.attend, operator, campaign.id)
+
+    def attend(self, moment, login, campaign):
+        "Attend the next customer of the campaign"
+        config_ = self.sessions[login]
+        Campaign = self.model(login, 'sale.campaign')
+        Tracking = self.model(login, 'sale.tracking')
+        tracking = Campaign._proxy.next(
+            campaign, config_.context)['tracking']
+        if tracking is None:
+            return
+        names = list(data.RESULTS)
+        name, = self.random.choices(
+            names, [weight for weight, _ in data.RESULTS.values()])
+        _, comments = data.RESULTS[name]
+        comment = self.random.choice(comments) if comments else None
+        duration = dt.timedelta(
+            seconds=self.random.randrange(60, 420) if comments
+            else self.random.randrange(20, 50))
+        callback_date = None
+        if name == 'call_back':
+            callback_date = self.moment(workday(
+                    self.today_at(moment), self.random.randrange(1, 9)))
+        Tracking._proxy.attend(
+            tracking, comment, ref(f'campaign_result_sales_{name}'),
+            callback_date, duration, moment - duration, config_.context)
 
     def hand_over(self, moment):
         "The manager moves some trackings from one operator to another"
