@@ -206,6 +206,8 @@ class Campaign(AddMixin, Workflow, ModelSQL, ModelView):
             ],
         help="How long a customer that was skipped, or left with a comment "
         "only, waits before it comes again.")
+    trackings = fields.One2Many(
+        'sale.tracking', 'campaign', "Trackings", readonly=True)
     to_do = fields.Function(fields.Integer(
             "To Do", help="How many customers wait to be called."),
         'get_progress')
@@ -414,6 +416,7 @@ class Campaign(AddMixin, Workflow, ModelSQL, ModelView):
         default.setdefault('start_date', cls.default_start_date())
         default.setdefault('end_date')
         default.setdefault('results')
+        default.setdefault('trackings')
         return super().copy(campaigns, default=default)
 
     @property

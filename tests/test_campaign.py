@@ -221,12 +221,18 @@ class CampaignTestCase(CampaignMixin, unittest.TestCase):
     def test_read(self):
         "Test which campaigns each role reads"
         pool = Pool()
+        Activity = pool.get('sale.activity')
+        Call = pool.get('sale.call')
         Campaign = pool.get('sale.campaign')
         Tracking = pool.get('sale.tracking')
         self.set_up()
         running = self.create_campaign()
         self.create_campaign(state='draft')
         tracking, = self.create_trackings(running)
+        Call.create([{
+                    'tracking': tracking.id,
+                    'planned_date': dt.datetime.now() + dt.timedelta(days=1),
+                    }])
         for name, campaigns, trackings in [
                 ('operator', 1, 0),
                 ('colleague', 1, 0),
@@ -237,6 +243,14 @@ class CampaignTestCase(CampaignMixin, unittest.TestCase):
             with self.subTest(role=name), self.as_user(name):
                 self.assertEqual(len(Campaign.search([])), campaigns)
                 self.assertEqual(len(Tracking.search([])), trackings)
+                self.assertEqual(len(Activity.search([])), trackings)
+        # Who has a tracking of it reads its name
+        Tracking.write([tracking], {
+                'operator': self.employees['outsider'].id})
+        with self.as_user('outsider'):
+            values, = Tracking.read([tracking.id], ['campaign.rec_name'])
+            self.assertEqual(values['campaign.']['rec_name'], "Campaign")
+        Tracking.write([tracking], {'operator': None})
         # Who is the supervisor is not remembered
         running.supervisor = self.employees['outsider']
         running.save()
