@@ -733,6 +733,14 @@ class Activity(UnionMixin, _ActivityMixin):
             if issubclass(Model, ActivityMixin)]
 
     @classmethod
+    def send_reminders(cls):
+        """Remind of the activities of all kinds
+
+        It is called by the cron task."""
+        for Model in cls.activity_models():
+            Model.send_reminders()
+
+    @classmethod
     def get_activities(cls, lines):
         "Return the activities of the lines, those of a model at once"
         by_model = defaultdict(list)

@@ -23,6 +23,7 @@ from .exceptions import (
     CallerError, CallOpportunityError, CallOutcomeError, DurationError,
     IncomingCallError, PhoneNumberError)
 from .party import _PHONE_TYPES
+from .reminder import ReminderMixin
 
 INTERESTS = [
     (None, ""),
@@ -42,9 +43,10 @@ _UNANSWERED = ['missed', 'voicemail']
 _PHONE_NUMBER = r'[\d\s()+./#*-]*\d[\d\s()+./#*-]*((ext\.?|x)\s*\d+)?'
 
 
-class Call(CampaignCallMixin, ActivityMixin):
+class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
     __name__ = 'sale.call'
     _history = True
+    _reminder_icon = 'tryton-sale-call'
 
     direction = fields.Selection([
             ('outgoing', "Outgoing"),

@@ -40,7 +40,7 @@ class Cron(metaclass=PoolMeta):
         cls.method.selection.extend([
                 ('sale.tracking|give_back_expired',
                     "Give Back Customers of Campaigns"),
-                ('sale.meeting|send_reminders', "Send Meeting Reminders"),
+                ('sale.activity|send_reminders', "Send Activity Reminders"),
                 ('sale.meeting|send_missing_invitations',
                     "Send Missing Meeting Invitations"),
                 ])

@@ -84,9 +84,6 @@ class ReminderMixin(ModelSQL):
         database = transaction.database
         cursor = transaction.connection.cursor()
         table = cls.__table__()
-        if not database.has_select_for():
-            # There is one process at a time
-            cls.lock()
         now = this_minute()
         query = table.select(
             table.id,
@@ -98,6 +95,7 @@ class ReminderMixin(ModelSQL):
             limit=limit)
         if (company := transaction.context.get('company')) is not None:
             query.where &= table.company == company
+        # Without it there is one writer at a time, who has locked the cron
         if database.has_select_for():
             For = database.get_select_for_skip_locked()
             query.for_ = For('UPDATE')
@@ -106,9 +104,7 @@ class ReminderMixin(ModelSQL):
 
     @classmethod
     def send_reminders(cls):
-        """Remind of the activities whose moment has come
-
-        It is called by the cron task."""
+        "Remind of the activities whose moment has come"
         while ids := cls._to_remind():
             activities = cls.browse(ids)
             cls._send_reminders(activities)
@@ -182,4 +178,4 @@ class ReminderMixin(ModelSQL):
     @property
     def reminder_details(self):
         "What else the reminder tells"
-        return None
+        return self.phone

@@ -24,6 +24,7 @@ from .activity import ActivityMixin, this_minute
 from .exceptions import (
     ClosedTrackingError, TaskAssigneeError, TaskDateError, TaskLinkError,
     TaskPostponeError, TaskStatusError)
+from .reminder import ReminderMixin
 
 _KINDS = [
     ('task', "Task"),
@@ -47,9 +48,11 @@ _STATE_STATUSES = {
     }
 
 
-class Task(AttachmentCopyMixin, NoteCopyMixin, ActivityMixin):
+class Task(
+        AttachmentCopyMixin, NoteCopyMixin, ReminderMixin, ActivityMixin):
     __name__ = 'sale.task'
     _history = True
+    _reminder_icon = 'tryton-sale-task'
     _rec_name = 'summary'
 
     _facts_states = ActivityMixin._facts_states

@@ -93,6 +93,14 @@ NEXT = {
 TASKS = [
     "Enviar el portafolio", "Enviar la cotización",
     "Preparar la visita de demostración", "Enviar la lista de precios"]
+MEETINGS = [
+    "Visita de demostración", "Presentación de la nueva línea",
+    "Reunión para cerrar el pedido"]
+MINUTES = [
+    "Quedan en revisar la oferta con su socio.",
+    "Piden muestras antes de decidir.",
+    "De acuerdo con los precios, falta la fecha de entrega."]
+AGENDA = "Muestras\nPrecios y descuentos\nFechas de entrega"
 # Title, XML id of the type and priority
 # The campaign: the results of its calls with their weight and what is said
 CAMPAIGN = "Equipos para ópticas"

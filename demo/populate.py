@@ -517,6 +517,10 @@ class History:
                     self.plan(
                         moment + dt.timedelta(hours=2), self.do_task, login,
                         tracking_id)
+            if interest == '3' and self.random.random() < .3:
+                self.plan(
+                    moment + dt.timedelta(minutes=5), self.meeting, login,
+                    tracking_id)
             if self.random.random() < .08:
                 self.plan(
                     moment + dt.timedelta(minutes=10), self.incident, login,
@@ -524,6 +528,52 @@ class History:
         wizard.execute('save')
         if sold:
             self.create_opportunity(tracking_id, moment)
+
+    def meeting(self, moment, login, tracking_id):
+        "Plan a visit to a customer with a colleague"
+        Meeting = self.model(login, 'sale.meeting')
+        Tracking = self.model(login, 'sale.tracking')
+        trackings = Tracking.find([
+                ('id', '=', tracking_id),
+                ('state', '=', 'open'),
+                ])
+        if not trackings:
+            return
+        tracking, = trackings
+        colleague = self.random.choice(
+            [c for c in ['operador1', 'operador2', 'gerente'] if c != login])
+        meeting = Meeting(
+            tracking=tracking,
+            summary=self.random.choice(data.MEETINGS),
+            place=tracking.city,
+            agenda=data.AGENDA)
+        meeting.planned_date = self.moment(workday(
+                self.today_at(moment), self.random.randrange(3, 9)))
+        meeting.duration = dt.timedelta(hours=1)
+        meeting.attendees.new(
+            employee=self.same(login, self.employees[colleague]))
+        for contact in tracking.party.contacts[:1]:
+            meeting.attendees.new(contact=contact)
+        meeting.save()
+        if self.random.random() < .7:
+            Meeting = self.model(colleague, 'sale.meeting')
+            Meeting(meeting.id).click('accept')
+        self.plan(
+            meeting.end_date + dt.timedelta(minutes=10), self.hold_meeting,
+            login, meeting.id)
+
+    def hold_meeting(self, moment, login, meeting_id):
+        "Write the minutes of the meeting"
+        Meeting = self.model(login, 'sale.meeting')
+        meetings = Meeting.find([
+                ('id', '=', meeting_id),
+                ('state', '=', 'pending'),
+                ])
+        if not meetings:
+            return
+        wizard = self.wizard(login, 'sale.activity.record', meetings)
+        wizard.form.description = self.random.choice(data.MINUTES)
+        wizard.execute('save')
 
     def incident(self, moment, login, tracking_id):
         "Register what went wrong for a customer"

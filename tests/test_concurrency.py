@@ -2,6 +2,7 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import datetime as dt
 import threading
 import unittest
 from unittest.mock import patch
@@ -10,9 +11,12 @@ from trytond import backend
 from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.sale_opportunity_management.contact_file import (
     ContactFile)
+from trytond.modules.sale_opportunity_management.reminder import ReminderMixin
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
 from trytond.transaction import Transaction, TransactionError
+
+from .test_meeting import freeze
 
 
 @unittest.skipUnless(
@@ -90,6 +94,62 @@ class ConcurrencyTestCase(unittest.TestCase):
                 sorted(assigned), sorted(operators * 10))
         # Both read the same trackings, so one had to begin again
         self.assertTrue(retries)
+
+    def test_reminders(self):
+        "Test that two processes remind of each activity once"
+        number = 20
+        with Transaction().start(DB_NAME, 1), freeze(2026, 3, 1):
+            pool = Pool()
+            Notification = pool.get('res.notification')
+            Task = pool.get('sale.task')
+            User = pool.get('res.user')
+            company = create_company()
+            employee = create_employee(company)
+            User.write([User(1)], {
+                    'companies': [('add', [company.id])],
+                    'company': company.id,
+                    'employees': [('add', [employee.id])],
+                    })
+            Task.create([{
+                        'company': company.id,
+                        'summary': f"Task {i}",
+                        'planned_date': dt.datetime(2026, 3, 2),
+                        'reminder': dt.timedelta(hours=1),
+                        'assignee': employee.id,
+                        } for i in range(number)])
+            before = Notification.search([], count=True)
+        barrier = threading.Barrier(2)
+        retries = []
+        to_remind = ReminderMixin._to_remind.__func__
+
+        def _to_remind(cls, limit=100):
+            # Both look for their share before one is done
+            ids = to_remind(cls, limit=number // 2)
+            if ids and not retries:
+                barrier.wait(30)
+            return ids
+
+        def remind():
+            # As cron does: begin again when the other was first
+            while True:
+                try:
+                    with Transaction().start(DB_NAME, 0):
+                        Pool().get('sale.task').send_reminders()
+                    break
+                except backend.DatabaseOperationalError:
+                    retries.append(threading.current_thread())
+
+        threads = [threading.Thread(target=remind) for _ in range(2)]
+        with freeze(2026, 3, 1, 23), patch.object(
+                ReminderMixin, '_to_remind', classmethod(_to_remind)):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+        with Transaction().start(DB_NAME, 1):
+            Notification = Pool().get('res.notification')
+            self.assertEqual(
+                Notification.search([], count=True) - before, number)
 
     def test_import(self):
         "Test that two imports of the same customers create none twice"

@@ -48,11 +48,11 @@ class ReminderTestCase(unittest.TestCase):
         "Return the addresses and the users that are reminded at the moment"
         pool = Pool()
         Notification = pool.get('res.notification')
-        Meeting = pool.get('sale.meeting')
+        Activity = pool.get('sale.activity')
         Notification.delete(Notification.search([]))
         with set_company(company), freeze(*moment), \
                 patch(f'{REMINDER}.send_message_transactional') as send:
-            Meeting.send_reminders()
+            Activity.send_reminders()
         addresses = {call.args[0]['To'] for call in send.call_args_list}
         users = [n.user.login for n in Notification.search([])]
         self.assertEqual(len(send.call_args_list), len(addresses))
@@ -155,3 +155,28 @@ class ReminderTestCase(unittest.TestCase):
                 reminder=dt.timedelta(hours=12))
         self.assertEqual(meeting.reminder_date, dt.datetime(2026, 3, 1, 17))
         self.assertEqual(self.remind(company, 2026, 3, 1, 17), {'olga'})
+
+    @with_transaction()
+    def test_kinds(self):
+        "Test that calls and tasks are reminded of too"
+        pool = Pool()
+        company = self.create_company()
+        for day, name in [(2, 'call'), (3, 'task')]:
+            with self.subTest(name=name):
+                Model = pool.get(f'sale.{name}')
+                with set_company(company), freeze(2026, 3, 1):
+                    employee = self.create_employee(company, name)
+                    values = {
+                        'company': company.id,
+                        'planned_date': dt.datetime(2026, 3, day, 14),
+                        'summary': "Prices",
+                        'assignee': employee.id,
+                        }
+                    Model.create([
+                            values,
+                            {**values, 'reminder': dt.timedelta(hours=1)},
+                            ])
+                self.assertEqual(
+                    self.remind(company, 2026, 3, day, 13), {name})
+                self.assertEqual(
+                    self.remind(company, 2026, 3, day, 14), set())
