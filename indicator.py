@@ -25,7 +25,7 @@ datetime_max = dt.datetime.max.replace(microsecond=0)
 class IndicatorMixin(ModelSQL):
     """Where the follow-up of a record stands
 
-    It needs the fields state, which is closed when it is concluded, and
+    It needs the fields state, which is open until it is closed, and
     next_activity."""
 
     indicator = fields.Function(
@@ -86,11 +86,11 @@ class IndicatorMixin(ModelSQL):
         # Domains on the columns that are indexed
         domains = {
             'overdue': [
-                ('state', '!=', 'closed'),
+                ('state', '=', 'open'),
                 ('next_activity', '<', moment),
                 ],
             'in_progress': [
-                ('state', '!=', 'closed'),
+                ('state', '=', 'open'),
                 ['OR',
                     ('next_activity', '=', None),
                     ('next_activity', '>=', moment),
