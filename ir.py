@@ -52,8 +52,9 @@ class Session(metaclass=PoolMeta):
     @classmethod
     def on_delete(cls, sessions):
         callbacks = super().on_delete(sessions)
-        users = {s.create_uid.id for s in sessions}
-        callbacks.append(lambda: cls._give_back_customers(users))
+        # Each request deletes the sessions that are over, if any
+        if users := {s.create_uid.id for s in sessions if s.create_uid}:
+            callbacks.append(lambda: cls._give_back_customers(users))
         return callbacks
 
     @classmethod
