@@ -15,7 +15,7 @@ from trytond.model import (
     DeactivableMixin, ModelSQL, ModelView, Workflow, fields, sequence_ordered)
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval, If
+from trytond.pyson import Bool, Eval, Id, If
 from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
@@ -280,7 +280,9 @@ class Campaign(AddMixin, Workflow, ModelSQL, ModelView):
                     'depends': ['state'],
                     },
                 'add_customers': {
-                    'invisible': Eval('state') == 'done',
+                    'invisible': (Eval('state') == 'done') | ~Id(
+                        'sale_opportunity_management', 'group_tracking_admin')
+                    .in_(Eval('context', {}).get('groups', [])),
                     'depends': ['state'],
                     },
                 })
