@@ -227,7 +227,8 @@ class RegisterStart(RecordMixin):
         return 'answered'
 
     @fields.depends(
-        'caller', 'phone_number', 'party', methods=['on_change_party'])
+        'caller', 'phone_number', 'party', 'parties',
+        methods=['on_change_party'])
     def on_change_caller(self):
         pool = Pool()
         Call = pool.get('sale.call')
@@ -285,7 +286,8 @@ class RegisterStart(RecordMixin):
             parties = []
         return list(dict.fromkeys(parties))
 
-    @fields.depends('company', 'party', 'tracking')
+    @fields.depends(
+        'company', 'party', 'tracking', 'trackings', 'opportunities')
     def on_change_party(self):
         pool = Pool()
         User = pool.get('res.user')
