@@ -206,7 +206,8 @@ class RegisterStart(RecordMixin):
             "Leave empty if it has nothing to do with any.")
         cls.interest.states = {
             **cls.interest.states,
-            'invisible': Eval('outcome') != 'answered',
+            'invisible': (
+                ~Eval('tracking') | (Eval('outcome') != 'answered')),
             }
         cls.phone.states = {
             'invisible': Bool(Eval('phone_number')) | ~Eval('party'),
