@@ -69,7 +69,7 @@ class Register(Wizard):
             return {}
         return {
             name: value for name, value in start._default_values.items()
-            if name in fields and '.' not in name}
+            if name in fields}
 
     def default_party(self, fields):
         values = {}
@@ -154,11 +154,13 @@ class RegisterStart(RecordMixin):
         states={
             'invisible': ~Eval('trackings'),
             })
-    opportunities = fields.Many2Many(
-        'sale.opportunity', None, None, "Open Opportunities", readonly=True,
-        states={
-            'invisible': ~Eval('opportunities'),
-            })
+    opportunities = fields.Function(
+        fields.Many2Many(
+            'sale.opportunity', None, None, "Open Opportunities",
+            states={
+                'invisible': ~Eval('opportunities'),
+                }),
+        'on_change_with_opportunities')
     last_activity = fields.Text(
         "Last Activity", readonly=True,
         states={
@@ -287,12 +289,11 @@ class RegisterStart(RecordMixin):
             parties = []
         return list(dict.fromkeys(parties))
 
-    @fields.depends(
-        'company', 'party', 'tracking', 'trackings', 'opportunities')
+    @fields.depends('company', 'party', 'tracking', 'trackings')
     def on_change_party(self):
         pool = Pool()
         User = pool.get('res.user')
-        self.trackings = self.opportunities = []
+        self.trackings = []
         self.last_activity = None
         self.rating = self.party.rating if self.party else None
         self.rating_comment = (
@@ -300,7 +301,6 @@ class RegisterStart(RecordMixin):
         if self.party and self.company:
             with check_access():
                 self.trackings = self._search_trackings()
-                self.opportunities = self._search_opportunities()
                 self.last_activity = self._last_activity()
         if self.tracking not in self.trackings:
             own = [
@@ -317,18 +317,19 @@ class RegisterStart(RecordMixin):
                 ('state', '=', 'open'),
                 ], limit=20)
 
-    def _search_opportunities(self):
+    # The clients do not know the field of whom may not read opportunities
+    @fields.depends('company', 'party')
+    def on_change_with_opportunities(self, name=None):
         pool = Pool()
-        ModelAccess = pool.get('ir.model.access')
         Opportunity = pool.get('sale.opportunity')
-        if not ModelAccess.check(
-                Opportunity.__name__, 'read', raise_exception=False):
+        if not self.party or not self.company:
             return []
-        return Opportunity.search([
-                ('company', '=', self.company.id),
-                ('party', '=', self.party.id),
-                ('state', 'in', ['lead', 'opportunity']),
-                ], limit=20)
+        with check_access():
+            return [o.id for o in Opportunity.search([
+                        ('company', '=', self.company.id),
+                        ('party', '=', self.party.id),
+                        ('state', 'in', ['lead', 'opportunity']),
+                        ], limit=20)]
 
     def _last_activity(self):
         pool = Pool()

@@ -123,7 +123,7 @@ class HandOver(Wizard):
         return {
             'employee': employee.id,
             'company': employee.company.id,
-            'work': employee.work_text(),
+            'work': employee.work_text() or self._nothing_text(employee),
             'has_trackings': Tracking in counts,
             'has_activities': bool(counts.keys() - {Tracking}),
             'can_end': can_end,
@@ -165,7 +165,11 @@ class HandOver(Wizard):
                 employee.leave_teams()
             if employee.end_date != start.end_date:
                 Employee.write([employee], {'end_date': start.end_date})
-        return Employee(employee.id).work_text() or gettext(
+        employee = Employee(employee.id)
+        return employee.work_text() or self._nothing_text(employee)
+
+    def _nothing_text(self, employee):
+        return gettext(
             'sale_opportunity_management.msg_hand_over_done',
             employee=employee.rec_name)
 
@@ -212,11 +216,7 @@ class HandOverStart(ModelView):
             'active_test': False,
             })
     company = fields.Many2One('company.company', "Company", readonly=True)
-    work = fields.Text(
-        "Work to Do", readonly=True,
-        states={
-            'invisible': ~Eval('work'),
-            })
+    work = fields.Text("Work to Do", readonly=True)
     has_trackings = fields.Boolean("Has Trackings", readonly=True)
     has_activities = fields.Boolean("Has Activities", readonly=True)
     trackings = fields.Selection([

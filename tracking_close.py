@@ -136,11 +136,13 @@ class Close(Wizard):
         pool = Pool()
         Activity = pool.get('sale.activity')
         trackings = self._trackings
+        activities = sorted((
+                a for activities
+                in self.model.search_pending(trackings).values()
+                for a in activities),
+            key=lambda a: (a.date, a.id))
         lines = [
-            Activity.union_shard(a.id, Model.__name__)
-            for Model, activities
-            in self.model.search_pending(trackings).items()
-            for a in activities]
+            Activity.union_shard(a.id, a.__name__) for a in activities]
         values = {
             'number': len(trackings),
             'activities': lines,
@@ -150,8 +152,8 @@ class Close(Wizard):
             }
         if len(trackings) == 1:
             values['tracking'] = trackings[0].id
-            if len(lines) == 1:
-                values['activity'], = lines
+            if lines:
+                values['activity'] = lines[0]
         return values
 
     def transition_close(self):

@@ -101,7 +101,16 @@ MINUTES = [
     "Piden muestras antes de decidir.",
     "De acuerdo con los precios, falta la fecha de entrega."]
 AGENDA = "Muestras\nPrecios y descuentos\nFechas de entrega"
-# Title, XML id of the type and priority
+# Why customers call and what they say
+CALLED = [
+    ("Pregunta por su pedido", "Quiere saber cuándo le llega el pedido."),
+    ("Pide precios", "Pide la lista de precios por correo."),
+    ("Pregunta por la garantía", "Se le explicó cómo enviar la montura."),
+    ("Quiere una visita", "Pide que lo visiten la próxima semana.")]
+# Why others are called, who are no customers
+GENERAL = [
+    "Pedir cotización de los folletos", "Confirmar el stand en la feria",
+    "Averiguar el horario de la transportadora"]
 # The campaign: the results of its calls with their weight and what is said
 CAMPAIGN = "Equipos para ópticas"
 SCRIPT = """Buenos días, le habla … de Visión Andina.
@@ -126,6 +135,7 @@ RESULTS = {
             "Acepta la propuesta, hay que enviar el contrato."]),
     'do_not_call': (4, ["Pide que no lo llamen más."]),
     }
+# Title, XML id of the type and priority
 INCIDENTS = [
     ("Factura duplicada", 'task_type_billing', 'medium'),
     ("El pedido llegó incompleto", 'task_type_delivery', 'high'),

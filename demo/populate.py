@@ -263,6 +263,11 @@ class History:
             for days in [40, 24, 9, 2]:
                 day = workday(self.today - dt.timedelta(days=days))
                 self.plan(self.moment(day), self.register, login)
+            for days in [33, 19, 12, 8, 6, 5, 3, 2, 1, 1]:
+                day = workday(self.today - dt.timedelta(days=days))
+                self.plan(self.moment(day), self.answer, login)
+            day = workday(self.today - dt.timedelta(days=4))
+            self.plan(self.moment(day), self.plan_general, login)
         day = workday(self.today - dt.timedelta(days=20))
         self.plan(local(day, 7, 30), self.hand_over)
         day = workday(self.today - dt.timedelta(days=6))
@@ -488,6 +493,8 @@ class History:
         form = wizard.form
         form.interest = interest
         form.description = choice(data.SAID[interest])
+        if 'buzón de voz' in form.description:
+            form.outcome = 'voicemail'
         form.duration = dt.timedelta(
             seconds=self.random.randrange(15, 40) if interest == '0'
             else self.random.randrange(60, 600))
@@ -574,6 +581,59 @@ class History:
         wizard = self.wizard(login, 'sale.activity.record', meetings)
         wizard.form.description = self.random.choice(data.MINUTES)
         wizard.execute('save')
+
+    def answer(self, moment, login):
+        "Take the call of a customer or of somebody who is not known"
+        Tracking = self.model(login, 'sale.tracking')
+        choice = self.random.choice
+        trackings = Tracking.find([
+                ('operator', '=', self.employee_id(login)),
+                ('state', '=', 'open'),
+                ('last_activity', '!=', None),
+                ])
+        wizard = self.wizard(login, 'sale.call.register')
+        form = wizard.form
+        if trackings and self.random.random() < .75:
+            tracking = choice(trackings)
+            form.caller = tracking.phone or tracking.party.name
+            form.party = tracking.party
+        else:
+            form.caller = self.contacts.draw(
+                choice(list(data.KINDS)))['phone']
+        form.outcome, = self.random.choices(
+            ['answered', 'missed', 'voicemail'], [60, 28, 12])
+        if form.outcome == 'answered':
+            form.summary, form.description = choice(data.CALLED)
+            form.duration = dt.timedelta(
+                seconds=self.random.randrange(40, 400))
+            if form.tracking:
+                form.interest = choice('23')
+        elif self.random.random() < .5:
+            form.next_date = form.next_summary = None
+        wizard.execute('save')
+
+    def plan_general(self, moment, login):
+        "Plan a call to somebody who is no customer and make it"
+        Call = self.model(login, 'sale.call')
+        call = Call(
+            summary=self.random.choice(data.GENERAL),
+            planned_date=moment + dt.timedelta(hours=1))
+        call.save()
+        if self.random.random() < .7:
+            self.plan(
+                moment + dt.timedelta(hours=1), self.make_general, login,
+                call.id)
+
+    def make_general(self, moment, login, call_id):
+        wizard = self.wizard(login, 'sale.activity.record', [
+                self.model(login, 'sale.call')(call_id)])
+        form = wizard.form
+        form.outcome = self.random.choice(['answered', 'voicemail'])
+        form.duration = dt.timedelta(seconds=self.random.randrange(20, 300))
+        wizard.execute('save')
+
+    def employee_id(self, login):
+        return next(id_ for id_, l in self.logins.items() if l == login)
 
     def incident(self, moment, login, tracking_id):
         "Register what went wrong for a customer"

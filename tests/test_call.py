@@ -450,7 +450,6 @@ class CallTestCase(unittest.TestCase):
             # Only what the user may read
             self.assertEqual([t.id for t in start.trackings], [own.id])
             self.assertEqual(start.tracking, own)
-            self.assertFalse(start.opportunities)
             self.assertIn("Sent prices", start.last_activity)
             self.assertEqual(start.done_by, operator)
             start.summary = "Prices"
@@ -668,4 +667,5 @@ class CallTestCase(unittest.TestCase):
                 call.tracking.__class__(tracking.id).opportunity, opportunity)
             self.assertEqual(call.create_opportunity(), opportunity)
             start = self.answer(PHONE).start
-            self.assertIn(opportunity, start.opportunities)
+            self.assertIn(
+                opportunity.id, start.on_change_with_opportunities())
