@@ -13,6 +13,7 @@ class SaleOpportunityManagementTestCase(
         CompanyTestMixin, ModuleTestCase):
     "Test Sale Opportunity Management module"
     module = 'sale_opportunity_management'
+    extras = ['inbound_email']
 
 
 del ModuleTestCase
