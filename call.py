@@ -6,7 +6,7 @@ import datetime as dt
 import re
 
 from sql import Column, Literal, Null, Union
-from sql.conditionals import Case, Coalesce
+from sql.conditionals import Case
 from sql.operators import Exists
 
 from trytond.i18n import gettext
@@ -114,6 +114,10 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
         cls.done_by.string = "Called By"
         cls.done_by.help = "The employee who made or took the call."
         cls.phone.searcher = 'search_phone'
+        cls.planned_date.states = {
+            **cls.planned_date.states,
+            'invisible': Eval('direction') == 'incoming',
+            }
         # What nobody can be linked to must say what it is about
         cls.summary.states = {
             **cls.summary.states,
@@ -197,38 +201,42 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
     def search_phone(cls, name, clause):
         _, operator, value = clause
         values = value if isinstance(value, (list, tuple)) else [value]
-        call = cls.__table__()
-        where = Literal(False)
-        for value in values:
-            where |= cls._where_phone(call, value)
+        queries = [q for v in values for q in cls._phone_queries(v)]
         if operator in {'!=', 'not in', 'not like', 'not ilike'}:
-            where = ~where
-        return [('id', 'in', call.select(call.id, where=where))]
+            return [('id', 'not in', q) for q in queries]
+        return ['OR', ('id', '=', None), *(('id', 'in', q) for q in queries)]
 
     @classmethod
-    def _where_phone(cls, call, value):
-        "Return the condition that the call has the number, in any form"
+    def _phone_queries(cls, value):
+        """Return the queries of the calls with the number, in any form
+
+        There is one for each index."""
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
+        call = cls.__table__()
         mechanism = ContactMechanism.__table__()
-        parties = mechanism.select(
-            mechanism.party,
-            where=mechanism.type.in_(_PHONE_TYPES)
-            & (mechanism.party != Null))
+        is_phone = (
+            mechanism.type.in_(_PHONE_TYPES) & (mechanism.party != Null))
         if value is None:
-            return (call.phone_compact == Null) & (
-                (call.party == Null) | ~call.party.in_(parties))
+            has_number = mechanism.select(mechanism.party, where=is_phone)
+            return [call.select(
+                    call.id,
+                    where=(call.phone_compact == Null)
+                    & ((call.party == Null) | ~call.party.in_(has_number)))]
         number = cls.compact_number(value.strip('%'))
         if not number:
-            return Literal(False)
+            return []
 
         def match(column):
             if number.startswith('+'):
                 return column == number
             return column.like(f'%{number}%')
-        parties.where &= match(mechanism.value_compact)
-        return Coalesce(match(call.phone_compact), Literal(False)) | Coalesce(
-            call.party.in_(parties), Literal(False))
+        parties = mechanism.select(
+            mechanism.party, where=is_phone & match(mechanism.value_compact))
+        return [
+            call.select(call.id, where=match(call.phone_compact)),
+            call.select(call.id, where=call.party.in_(parties)),
+            ]
 
     @classmethod
     def compact_number(cls, text):
