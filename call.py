@@ -184,6 +184,9 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
                                 (table.interest == '0', 'missed'),
                                 else_='answered')],
                         where=table.state == 'done'))
+                cursor.execute(*table.update(
+                        [table.direction], [cls.default_direction()],
+                        where=table.direction == Null))
 
     @classmethod
     def default_direction(cls):
