@@ -438,13 +438,14 @@ class CampaignTestCase(CampaignMixin, unittest.TestCase):
             self.assertEqual(
                 DoNotCall.blocked(self.company, [same, second.party]),
                 {same.id})
-            with self.assertRaises(SQLConstraintError):
-                DoNotCall.create([{
-                            'company': self.company.id,
-                            'number': '(310) 555-0000',
-                            }])
             with self.assertRaises(PhoneNumberError):
                 DoNotCall.create([{
                             'company': self.company.id,
                             'number': 'none',
+                            }])
+            # Last, as it ends a transaction of PostgreSQL
+            with self.assertRaises(SQLConstraintError):
+                DoNotCall.create([{
+                            'company': self.company.id,
+                            'number': '(310) 555-0000',
                             }])
