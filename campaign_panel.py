@@ -122,9 +122,10 @@ class PanelMixin(ModelSQL, ModelView):
     @classmethod
     def get_dial_url(cls, trackings, name):
         def dial_url(tracking):
-            mechanism = (
-                tracking.contact_mechanism
-                or tracking.party.contact_mechanism_get(set(_PHONE_TYPES)))
+            mechanism = tracking.contact_mechanism
+            if not mechanism and tracking.party:
+                mechanism = tracking.party.contact_mechanism_get(
+                    set(_PHONE_TYPES))
             return mechanism.dial_url if mechanism else None
         return {t.id: dial_url(t) for t in trackings}
 
