@@ -54,8 +54,6 @@ class AttendCustomer(ModelView):
     comment = fields.Text(
         "Comment",
         help="What was said or, to skip the customer, why.")
-    # The clients preselect the first option until they know the value: it
-    # must be the empty one
     result = fields.Selection(
         'get_results', "Result", sort=False,
         help="What the call ended with.\n"
@@ -119,10 +117,14 @@ class AttendCustomer(ModelView):
         'sale.campaign.attend.file', None, "Add Files",
         help="The recording of the call, pictures or any other file.")
 
-    @fields.depends('typology')
+    @fields.depends('typology', 'result')
     def get_results(self):
         results = self.typology.results if self.typology else []
-        return [(None, "")] + [(str(r.id), r.rec_name) for r in results]
+        results = [(None, "")] + [(str(r.id), r.rec_name) for r in results]
+        # The web client fills the options again each time that something
+        # changes, and what is pressed then sends the first one
+        results.sort(key=lambda r: r[0] != self.result)
+        return results
 
     @property
     def selected_result(self):

@@ -297,12 +297,13 @@ class Tracking(
         created = not backend.TableHandler.table_exist(cls._table)
         super().__register__(module)
         if created:
-            # Who works with trackings looks for them everywhere
+            # Who works with trackings looks everywhere for them and for the
+            # customers
             model = Model.__table__()
             cursor = Transaction().connection.cursor()
             cursor.execute(*model.update(
                     [model.global_search_p], [True],
-                    where=model.name == cls.__name__))
+                    where=model.name.in_([cls.__name__, 'party.party'])))
 
     @classmethod
     def order_number(cls, tables):

@@ -156,6 +156,36 @@ class Sao:
             text).first.click()
         self.wait()
 
+    def press(self, *keys):
+        "Press the keys one after the other"
+        for key in keys:
+            dialogs = self.page.locator('.modal.in:visible')
+            number = dialogs.count()
+            self.page.keyboard.press(key)
+            self.wait()
+            if dialogs.count() != number:
+                # The dialogs fade in and out
+                self.page.wait_for_timeout(500)
+
+    def type(self, text):
+        "Type the text where the focus is"
+        self.page.keyboard.type(text)
+        self.wait()
+
+    def search(self, text):
+        "Open what the box on top finds first, by keyboard"
+        self.press('Control+k')
+        self.type(text)
+        # The completion opens a moment after the last key
+        self.page.locator('.global-search-container').get_by_text(
+            text).first.wait_for()
+        self.press('ArrowDown', 'Enter')
+
+    @property
+    def focused(self):
+        "The name of the field that has the focus"
+        return self.page.evaluate('document.activeElement.name')
+
     def rows(self):
         "The texts of the rows of the list in front"
         rows = self.scope.locator(

@@ -44,16 +44,20 @@ Item = Model.get('ir.module.config_wizard.item')
 for item in Item.find([('state', '=', 'open')]):
     item.state = 'done'
     item.save()
-for login in ['ana', 'olga']:
+for login in ['ana', 'olga', 'oscar']:
     user = get_user(login)
     user.password = 'password of ' + login
     user.save()
 BusinessUnit = Model.get('sale.business_unit')
+Campaign = Model.get('sale.campaign')
+Typology = Model.get('sale.campaign.typology')
 Call = Model.get('sale.call')
 Employee = Model.get('company.employee')
 Party = Model.get('party.party')
 Tracking = Model.get('sale.tracking')
 unit = BusinessUnit.find([])[0]
+Campaign = Model.get('sale.campaign')
+Typology = Model.get('sale.campaign.typology')
 olga, = Employee.find([('party.name', '=', "Olga Operator")])
 for name, operator in [
         ("Customer of Olga", olga),
@@ -74,6 +78,18 @@ with freeze(*before.timetuple()[:5]):
         tracking=tracking, summary="Ask about the quotation",
         planned_date=dt.datetime(*before.timetuple()[:5])
         + dt.timedelta(hours=1)).save()
+typology, = Typology.find([('name', '=', "Sales")])
+oscar, = Employee.find([('party.name', '=', "Oscar Operator")])
+campaign = Campaign(name="Frames", typology=typology, business_unit=unit)
+campaign.operators.append(oscar)
+campaign.save()
+campaign.click('run')
+for i in range(10):
+    party = Party(name="To Call %d" % i)
+    mechanism = party.contact_mechanisms.new(type='phone')
+    mechanism.value = '+57310555200%d' % i
+    party.save()
+    Tracking(party=party, business_unit=unit, campaign=campaign).save()
 """
 
 
@@ -188,6 +204,60 @@ class BrowserTestCase(unittest.TestCase):
             sao.tab("Closed")
             row, = sao.rows()
             self.assertIn("Late Customer", row)
+            sao.check()
+
+    def test_campaign(self):
+        "Test that an operator attends ten customers with the keyboard only"
+        yesterday = dt.datetime.now() - dt.timedelta(days=1)
+        tomorrow = dt.datetime.now() + dt.timedelta(days=1)
+        results = [
+            "Buys", "Not Interested", "Wrong Number", "Has Another Supplier",
+            "Call Back Later"] * 2
+        with self.sao() as sao:
+            sao.login('oscar', 'password of oscar')
+            # The search box finds customers and actions
+            sao.search("Attend Next")
+            attended = []
+            for i, result in enumerate(results):
+                customer = sao.field('party').input_value()
+                attended.append(customer)
+                self.assertEqual(sao.focused, 'comment')
+                sao.type(f"Talked with {customer}")
+                sao.press('Tab')
+                self.assertEqual(sao.focused, 'result')
+                sao.type(result)
+                sao.press('Tab')
+                if result == "Call Back Later":
+                    self.assertEqual(sao.focused, 'callback_date')
+                    if i < 5:
+                        # It is refused and nothing is lost
+                        sao.type(yesterday.strftime('%m/%d/%Y 10:30'))
+                        sao.press('Enter')
+                        self.assertIn("in the past", sao.scope.inner_text())
+                        sao.press('Enter')
+                        self.assertEqual(
+                            sao.field('comment').input_value(),
+                            f"Talked with {customer}")
+                        sao.field('callback_date').focus()
+                        sao.press('Control+a')
+                    sao.type(tomorrow.strftime('%m/%d/%Y 10:30'))
+                    sao.press('Tab')
+                self.assertEqual(sao.focused, 'duration')
+                sao.type('0:03')
+                # The default button saves and brings the next one
+                sao.press('Enter')
+            self.assertEqual(
+                sorted(attended), [f"To Call {i}" for i in range(10)])
+            self.assertIn(
+                "Nobody is to be called", sao.field('text').input_value())
+            sao.press('Tab', 'Escape')
+            sao.menu("Trackings", "Panel")
+            sao.tab("Retry Later")
+            self.assertEqual(len(sao.rows()), 2)
+            self.assertIn("Call Back Later", sao.rows()[0])
+            sao.menu("Trackings", "My Trackings")
+            sao.tab("Closed")
+            self.assertEqual(len(sao.rows()), 8)
             sao.check()
 
     def test_administrator(self):

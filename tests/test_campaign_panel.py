@@ -165,11 +165,18 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
         Customer = pool.get('sale.campaign.attend.customer')
         self.set_up()
         screen = Screen(self, 'operator')
-        results = Customer(typology=self.campaign.typology).get_results()
+        results = Customer(
+            typology=self.campaign.typology, result=None).get_results()
         self.assertEqual(results[0], (None, ""))
         self.assertEqual(
             [int(id_) for id_, _ in results[1:]],
             [r.id for r in self.campaign.typology.results])
+        # The selected one is the first
+        id_, _ = results[3]
+        self.assertEqual(
+            Customer(
+                typology=self.campaign.typology, result=id_).get_results(),
+            [results[3], *results[:3], *results[4:]])
         screen.form['result'] = str(
             self.record('campaign_typology_tenders').results[0].id)
         with self.assertRaises(AttendError):
@@ -414,13 +421,11 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
             with self.subTest(text=text):
                 with self.as_user('operator'):
                     found = Model.global_search(text, 50)
-                self.assertIn(
-                    ('sale.tracking', tracking.id),
-                    [(model, id_) for _, model, _, id_, _, _ in found])
+                found = [(model, id_) for _, model, _, id_, _, _ in found]
+                self.assertIn(('sale.tracking', tracking.id), found)
                 if text != tracking.number:
-                    self.assertEqual(
-                        Party.search([('rec_name', 'ilike', f'%{text}%')]),
-                        [party])
+                    self.assertIn(('party.party', party.id), found)
+                    self.assertEqual(len(found), 2)
         with self.as_user('operator'):
             found = Model.global_search("Customer 1", 50)
             self.assertNotIn('sale.tracking', [r[1] for r in found])
