@@ -229,12 +229,26 @@ class MeetingTestCase(unittest.TestCase):
                 company, organiser, 2026, 3, 1, whole_day=True)
             with self.assertRaises(PlannedDateError):
                 Meeting.write([meeting], {'whole_day': False})
+
+    # Each in a transaction of its own, as what is refused ends one of
+    # PostgreSQL
+
+    @with_transaction()
+    def test_organiser_required(self):
+        "Test that a meeting without organiser is refused"
+        self.assertRequired(assignee=None)
+
+    @with_transaction()
+    def test_summary_required(self):
+        "Test that a meeting without summary is refused"
+        self.assertRequired(summary=None)
+
+    def assertRequired(self, **values):
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1, 17):
+            organiser = create_employee(company)
             with self.assertRaises(RequiredValidationError):
-                create_meeting(
-                    company, organiser, 2026, 3, 2, 9, assignee=None)
-            with self.assertRaises(RequiredValidationError):
-                create_meeting(
-                    company, organiser, 2026, 3, 2, 9, summary=None)
+                create_meeting(company, organiser, 2026, 3, 2, 9, **values)
 
     @with_transaction()
     def test_attendees(self):
