@@ -138,11 +138,6 @@ class AttendCustomer(ModelView):
         result = self.selected_result
         return bool(result and result.callback)
 
-    @fields.depends('country', 'subdivision')
-    def on_change_country(self):
-        if self.subdivision and self.subdivision.country != self.country:
-            self.subdivision = None
-
     def get_values(self):
         "Return the values to show the tracking with what was typed for it"
         tracking = self.tracking.__class__(self.tracking.id)
@@ -161,13 +156,15 @@ class AttendCustomer(ModelView):
                 'start': self.start,
                 'commented': self.commented,
                 'comment': self.comment,
-                'result': self.result,
-                'promises': self.on_change_with_promises(),
                 'callback_date': self.callback_date,
                 'duration': self.duration,
                 'files': [],
                 }
             values.update(self._get_customer(tracking.party))
+            if self.result:
+                # Nothing is asked to the server when there is none yet
+                values['result'] = self.result
+                values['promises'] = self.on_change_with_promises()
         # The user sees only what is allowed elsewhere too
         with check_access():
             values['history'] = self._get_history(tracking)

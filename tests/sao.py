@@ -181,10 +181,10 @@ class Sao:
             text).first.wait_for()
         self.press('ArrowDown', 'Enter')
 
-    @property
-    def focused(self):
-        "The name of the field that has the focus"
-        return self.page.evaluate('document.activeElement.name')
+    def wait_focus(self, name):
+        "Wait until the field has the focus"
+        self.page.wait_for_function(
+            'name => document.activeElement.name == name', arg=name)
 
     def rows(self):
         "The texts of the rows of the list in front"

@@ -219,16 +219,17 @@ class BrowserTestCase(unittest.TestCase):
             sao.search("Attend Next")
             attended = []
             for i, result in enumerate(results):
+                sao.wait_focus('comment')
+                sao.wait()
                 customer = sao.field('party').input_value()
                 attended.append(customer)
-                self.assertEqual(sao.focused, 'comment')
                 sao.type(f"Talked with {customer}")
                 sao.press('Tab')
-                self.assertEqual(sao.focused, 'result')
+                sao.wait_focus('result')
                 sao.type(result)
                 sao.press('Tab')
                 if result == "Call Back Later":
-                    self.assertEqual(sao.focused, 'callback_date')
+                    sao.wait_focus('callback_date')
                     if i < 5:
                         # It is refused and nothing is lost
                         sao.type(yesterday.strftime('%m/%d/%Y 10:30'))
@@ -242,7 +243,7 @@ class BrowserTestCase(unittest.TestCase):
                         sao.press('Control+a')
                     sao.type(tomorrow.strftime('%m/%d/%Y 10:30'))
                     sao.press('Tab')
-                self.assertEqual(sao.focused, 'duration')
+                sao.wait_focus('duration')
                 sao.type('0:03')
                 # The default button saves and brings the next one
                 sao.press('Enter')
