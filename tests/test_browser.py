@@ -168,11 +168,13 @@ class BrowserTestCase(unittest.TestCase):
             planned, done = sao.rows()
             self.assertIn("Confirm the order", planned)
             self.assertIn("10:30", planned)
-            self.assertIn("Follow-up Call", planned)
             self.assertIn("Buys ten frames", done)
+            self.assertEqual(sao.field('interest_path').input_value(), '3')
+            sao.tab("Calls")
+            planned, done = sao.rows()
+            self.assertIn("Follow-up Call", planned)
             self.assertIn("First Call", done)
             self.assertIn("Answered", done)
-            self.assertEqual(sao.field('interest_path').input_value(), '3')
             sao.check()
 
     def test_daily_work(self):
