@@ -234,6 +234,17 @@ class Tracking(
                     (t.start_date, Index.Range()),
                     (t.id, Index.Range()),
                     where=(t.state == 'open') & (t.operator == Null)),
+                # To count the first ones, as the managers' tabs do
+                Index(
+                    t,
+                    (t.id, Index.Range()),
+                    include=[t.company, t.channel, t.campaign, t.operator],
+                    where=t.state == 'open'),
+                Index(
+                    t,
+                    (t.channel, Index.Equality()),
+                    (t.next_activity, Index.Range()),
+                    where=t.state == 'open'),
                 # The first page of the lists in their order, with what the
                 # rules and tabs look at: no company first, as a rule may
                 # have several
