@@ -49,7 +49,8 @@ class ReminderTestCase(unittest.TestCase):
         pool = Pool()
         Notification = pool.get('res.notification')
         Activity = pool.get('sale.activity')
-        Notification.delete(Notification.search([]))
+        if notifications := Notification.search([]):
+            Notification.delete(notifications)
         with set_company(company), freeze(*moment), \
                 patch(f'{REMINDER}.send_message_transactional') as send:
             Activity.send_reminders()
