@@ -117,8 +117,10 @@ class AttendMixin(ModelSQL):
                             'company': self.company.id,
                             'assignee': employee.id,
                             **values}])
-            if result.opportunity and not self.opportunity:
-                self._make_opportunity(employee)
+            if result.opportunity:
+                cls.make_opportunity(
+                    [self], employee=employee.id,
+                    description=self.campaign.rec_name)
             if result.do_not_call:
                 DoNotCall.register(
                     self.company, [self.party], reason=comment)
@@ -184,20 +186,6 @@ class AttendMixin(ModelSQL):
                 & (call.state == 'done')))
         number, = cursor.fetchone()
         return number >= result.max_attempts
-
-    def _make_opportunity(self, employee):
-        pool = Pool()
-        Date = pool.get('ir.date')
-        Opportunity = pool.get('sale.opportunity')
-        cls = self.__class__
-        opportunity, = Opportunity.create([{
-                    'party': self.party.id,
-                    'company': self.company.id,
-                    'employee': employee.id,
-                    'start_date': Date.today(),
-                    'description': self.campaign.rec_name,
-                    }])
-        cls._write_queue([self], {'opportunity': opportunity.id})
 
     def _add_note(self, comment):
         pool = Pool()

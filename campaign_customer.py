@@ -229,6 +229,7 @@ class AttendCustomer(ModelView):
         "Return the lines of what was done with the customer, newest first"
         pool = Pool()
         Activity = pool.get('sale.activity')
+        Call = pool.get('sale.call')
         Note = pool.get('ir.note')
         Tracking = pool.get('sale.tracking')
         lines = []
@@ -241,7 +242,9 @@ class AttendCustomer(ModelView):
         for line, activity in zip(
                 activities, Activity.get_activities(activities)):
             person = line.done_by or line.assignee
-            result = getattr(activity, 'result', None)
+            # The result of a task is a text, which its description has
+            result = (
+                activity.result if isinstance(activity, Call) else None)
             lines.append((line.date, {
                         'icon': line.kind_icon,
                         'kind': line.kind_string,

@@ -294,6 +294,7 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
         pool = Pool()
         Call = pool.get('sale.call')
         Note = pool.get('ir.note')
+        Task = pool.get('sale.task')
         Tracking = pool.get('sale.tracking')
         self.set_up()
         tracking, = self.trackings
@@ -318,11 +319,20 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
                         'resource': str(record),
                         'message': f"Note {i}",
                         }])
+        Task.create([{
+                    'tracking': tracking.id,
+                    'summary': "Task",
+                    'done_date': dt.datetime(2025, 12, 31),
+                    'done_by': self.employees['colleague'].id,
+                    'result': "Sent",
+                    'status': 'completed',
+                    }])
         screen = Screen(self, 'operator')
         texts = [line['text'] for line in screen.form['history']]
         self.assertEqual(texts[0], "Note 0")
-        self.assertEqual(len(texts), 2)
+        self.assertEqual(len(texts), 3)
         self.assertTrue(texts[1].endswith("Call 0"), msg=texts)
+        self.assertEqual(texts[2], "Task - Sent")
         # An operator has no access to sales
         self.assertNotIn('sales', screen.form)
 

@@ -378,7 +378,7 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
         self.assertEqual(tracking.result, self.result('sold'))
         self.assertEqual(tracking.taken_by, None)
         opportunity = tracking.opportunity
-        self.assertEqual(opportunity.state, 'lead')
+        self.assertEqual(opportunity.state, 'opportunity')
         self.assertEqual(opportunity.party, tracking.party)
         self.assertEqual(opportunity.employee, self.employees['operator'])
         self.assertEqual(
