@@ -11,10 +11,10 @@ from trytond.pyson import Bool, Eval, Id
 from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .activity import this_minute
 from .call import INTERESTS, OUTCOMES
 from .exceptions import (
     AlreadyRecordedError, ClosedTrackingError, ResultRequiredError)
+from .moment import this_minute
 from .party import RATINGS
 
 

@@ -17,10 +17,10 @@ from trytond.transaction import Transaction, without_check_access
 from trytond.url import http_base
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .activity import this_minute, to_local
 from .exceptions import AgendaFeedError
 from .meeting_attendee import hash_token
 from .meeting_invitation import add_timezones, new_calendar
+from .moment import this_minute, to_local
 
 # What the feed shows of the past and of the future
 _PAST = dt.timedelta(days=30)

@@ -13,9 +13,9 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .activity import this_minute
 from .channel import has_role
 from .exceptions import AssignError, OperatorError
+from .moment import this_minute
 
 # How many trackings are assigned in one transaction to an operator
 ASSIGN_SIZE = 1000

@@ -17,12 +17,12 @@ from trytond.pyson import Bool, Eval, Id
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
-from .activity import ActivityMixin
+from .activity_mixin import ActivityMixin
 from .campaign_attend import CampaignCallMixin
 from .exceptions import (
     CallerError, CallOpportunityError, CallOutcomeError, DurationError,
     IncomingCallError, PhoneNumberError)
-from .party import _PHONE_TYPES
+from .party import PHONE_TYPES
 from .reminder import ReminderMixin
 
 INTERESTS = [
@@ -219,7 +219,7 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
         call = cls.__table__()
         mechanism = ContactMechanism.__table__()
         is_phone = (
-            mechanism.type.in_(_PHONE_TYPES) & (mechanism.party != Null))
+            mechanism.type.in_(PHONE_TYPES) & (mechanism.party != Null))
         if value is None:
             has_number = mechanism.select(mechanism.party, where=is_phone)
             return [call.select(
@@ -636,7 +636,7 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
             }
         if self.phone_compact and (mechanisms := ContactMechanism.search([
                         ('party', '=', self.party.id),
-                        ('type', 'in', _PHONE_TYPES),
+                        ('type', 'in', PHONE_TYPES),
                         ('value_compact', '=', self.phone_compact),
                         ], limit=1)):
             mechanism, = mechanisms

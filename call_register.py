@@ -13,10 +13,10 @@ from trytond.transaction import check_access, without_check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
-from .activity import this_minute
 from .activity_record import RecordMixin
 from .exceptions import RegisterError
-from .party import _PHONE_TYPES
+from .moment import this_minute
+from .party import PHONE_TYPES
 
 # Until when somebody who was missed is called back
 CALL_BACK_DELAY = dt.timedelta(minutes=15)
@@ -263,7 +263,7 @@ class RegisterStart(RecordMixin):
                     return []
                 operator, number = 'ilike', f'%{number}%'
             parties = [m.party for m in ContactMechanism.search([
-                        ('type', 'in', _PHONE_TYPES),
+                        ('type', 'in', PHONE_TYPES),
                         ('value_compact', operator, number),
                         ('party.active', '=', True),
                         ], limit=limit)]

@@ -15,7 +15,7 @@ from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
-from .activity import now
+from .moment import now
 from .tracking_reporting import (
     ReportingContext, ReportingMixin, ReportingPeriodContext, difference)
 

@@ -15,10 +15,10 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .activity import to_utc
 from .campaign_queue import PRIORITIES
 from .exceptions import CampaignError
-from .party import _PHONE_TYPES
+from .moment import to_utc
+from .party import PHONE_TYPES
 
 # How many customers are added in one transaction
 ADD_SIZE = 500
@@ -406,7 +406,7 @@ class AddStart(ModelView):
                             & (table.date >= since))))
         if self.with_phone:
             domain.append(('contact_mechanisms', 'where', [
-                        ('type', 'in', _PHONE_TYPES),
+                        ('type', 'in', PHONE_TYPES),
                         ]))
         return domain
 

@@ -14,8 +14,8 @@ from trytond.pyson import Eval
 from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
-from .activity import now, this_minute
 from .exceptions import AttendError
+from .moment import now, this_minute
 
 
 class AttendMixin(ModelSQL):

@@ -11,8 +11,8 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction, check_access, without_check_access
 
-from .activity import to_local
 from .exceptions import AttendError
+from .moment import to_local
 
 _ADDRESS = ['street', 'postal_code', 'city', 'country', 'subdivision']
 

@@ -17,9 +17,9 @@ from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
-from .activity import now
 from .exceptions import AttendError
-from .party import _PHONE_TYPES
+from .moment import now
+from .party import PHONE_TYPES
 
 
 class PanelMixin(ModelSQL, ModelView):
@@ -125,7 +125,7 @@ class PanelMixin(ModelSQL, ModelView):
             mechanism = tracking.contact_mechanism
             if not mechanism and tracking.party:
                 mechanism = tracking.party.contact_mechanism_get(
-                    set(_PHONE_TYPES))
+                    set(PHONE_TYPES))
             return mechanism.dial_url if mechanism else None
         return {t.id: dial_url(t) for t in trackings}
 

@@ -16,8 +16,8 @@ from trytond.pyson import Eval, Id
 from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
-from .activity import now, this_minute, to_local
 from .exceptions import AttendError
+from .moment import now, this_minute, to_local
 
 PRIORITIES = [
     ('1', "Low"),

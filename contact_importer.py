@@ -17,7 +17,7 @@ from trytond.transaction import (
     Transaction, TransactionError, inactive_records, without_check_access)
 
 from .contact_row import RowReader, city_key
-from .party import _PHONE_TYPES, normalize_name
+from .party import PHONE_TYPES, normalize_name
 
 _ADDRESS = [
     'street_unstructured', 'postal_code', 'city', 'country', 'subdivision']
@@ -367,7 +367,7 @@ class Importer:
                 customer.mechanisms.add(
                     (mechanism.value_compact or mechanism.value).lower())
                 if (not customer.phone and mechanism.active
-                        and mechanism.type in _PHONE_TYPES):
+                        and mechanism.type in PHONE_TYPES):
                     customer.phone = (
                         mechanism.id,
                         mechanism.contact.id if mechanism.contact else None)
@@ -576,7 +576,7 @@ class Importer:
                         })
         mechanisms = ContactMechanism.create(to_create)
         for customer, values, mechanism in zip(owners, to_create, mechanisms):
-            if not customer.phone and values['type'] in _PHONE_TYPES:
+            if not customer.phone and values['type'] in PHONE_TYPES:
                 customer.phone = (mechanism.id, values['contact'])
 
     @without_check_access

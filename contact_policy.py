@@ -9,9 +9,9 @@ from trytond.pyson import Eval
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .activity import this_minute
 from .exceptions import PhoneNumberError
-from .party import _PHONE_TYPES
+from .moment import this_minute
+from .party import PHONE_TYPES
 
 
 class DoNotCall(ModelSQL, ModelView):
@@ -80,7 +80,7 @@ class DoNotCall(ModelSQL, ModelView):
         numbers = {
             m.value_compact for m in ContactMechanism.search([
                     ('party', 'in', [p.id for p in parties]),
-                    ('type', 'in', list(_PHONE_TYPES)),
+                    ('type', 'in', list(PHONE_TYPES)),
                     ], order=[]) if m.value_compact}
         known = {
             r.number for r in cls.search([
@@ -109,7 +109,7 @@ class DoNotCall(ModelSQL, ModelView):
                     mechanism.party,
                     where=fields.SQL_OPERATORS['in'](
                         mechanism.party, list(sub_ids))
-                    & mechanism.type.in_(list(_PHONE_TYPES))
+                    & mechanism.type.in_(list(PHONE_TYPES))
                     & (table.company == int(company))))
             blocked.update(id_ for id_, in cursor)
         return blocked

@@ -14,7 +14,7 @@ from trytond.tools.email_ import normalize_email
 from trytond.transaction import Transaction, without_check_access
 
 from .contact_file import normalize_heading
-from .party import _PHONE_TYPES, normalize_name
+from .party import PHONE_TYPES, normalize_name
 
 _SEPARATORS = re.compile(r'\s*(?:[;/|\n]|,(?=\D|$)|\s[yo]\s)\s*')
 _EMAIL = re.compile(r'[^@\s<>(),;:"]+@[^@\s<>(),;:"]+\.[^@\s<>(),;:".]{2,}')
@@ -58,7 +58,7 @@ class Row:
         return {
             compact.lower()
             for type_, _, compact in self.mechanisms + self.person_mechanisms
-            if type_ in {*_PHONE_TYPES, 'email'}}
+            if type_ in {*PHONE_TYPES, 'email'}}
 
 
 class RowReader:

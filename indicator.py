@@ -15,8 +15,8 @@ from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, check_access
 
-from .activity import days_since, now
 from .channel import has_role
+from .moment import days_since, now
 
 # The moment that sorts what has none last
 datetime_max = dt.datetime.max.replace(microsecond=0)

@@ -15,10 +15,11 @@ from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction, check_access, without_check_access
 
-from .activity import ActivityMixin, this_minute, to_local, to_utc
+from .activity_mixin import ActivityMixin
 from .exceptions import MeetingDateError
 from .meeting_attendee import ANSWERS
 from .meeting_invitation import InvitationMixin
+from .moment import this_minute, to_local, to_utc
 from .reminder import ReminderMixin
 
 

@@ -16,8 +16,8 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import without_check_access
 
-from .activity import this_minute
 from .exceptions import AttendeeError
+from .moment import this_minute
 
 ANSWERS = [
     ('needs_action', "No Answer"),

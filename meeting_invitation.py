@@ -26,8 +26,8 @@ from trytond.tools.email_ import format_address, set_from_header
 from trytond.transaction import Transaction, without_check_access
 from trytond.url import http_base
 
-from .activity import company_timezone, this_minute, to_local
 from .exceptions import InvitationError
+from .moment import company_timezone, this_minute, to_local
 
 PRODID = '-//Tryton//sale_opportunity_management//EN'
 PARTSTAT = {

@@ -18,7 +18,7 @@ from trytond.sendmail import send_message_transactional
 from trytond.tools.email_ import format_address
 from trytond.transaction import Transaction
 
-from .activity import this_minute
+from .moment import this_minute
 
 # What began longer ago needs no reminder any more
 _LATE = dt.timedelta(hours=1)

@@ -14,7 +14,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import Button, StateAction, StateView, Wizard
 
-from .activity import company_timezone, now, to_local
+from .moment import company_timezone, now, to_local
 
 
 class _Report(Report):

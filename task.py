@@ -20,10 +20,11 @@ from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
 
-from .activity import ActivityMixin, this_minute
+from .activity_mixin import ActivityMixin
 from .exceptions import (
     ClosedTrackingError, TaskAssigneeError, TaskDateError, TaskLinkError,
     TaskPostponeError, TaskStatusError)
+from .moment import this_minute
 from .reminder import ReminderMixin
 
 _KINDS = [

@@ -28,7 +28,7 @@ from .channel import has_role
 from .exceptions import PendingActivityWarning, SimilarTrackingWarning
 from .follow_up import OpportunityMixin
 from .indicator import FollowUpMixin
-from .party import _GLOBAL_LIMIT, _PHONE_TYPES, RATINGS
+from .party import GLOBAL_LIMIT, PHONE_TYPES, RATINGS
 from .tracking_close import CloseMixin
 
 _is_manager = has_role('group_tracking_manager')
@@ -367,7 +367,7 @@ class Tracking(
     def on_change_contact(self):
         if self.contact and not self.contact_mechanism:
             for mechanism in self.contact.contact_mechanisms:
-                if mechanism.type in _PHONE_TYPES:
+                if mechanism.type in PHONE_TYPES:
                     self.contact_mechanism = mechanism
                     break
 
@@ -376,7 +376,7 @@ class Tracking(
         if self.contact_mechanism:
             return self.contact_mechanism.value
         elif self.party:
-            mechanism = self.party.contact_mechanism_get(set(_PHONE_TYPES))
+            mechanism = self.party.contact_mechanism_get(set(PHONE_TYPES))
             return mechanism.value if mechanism else None
 
     @fields.depends(
@@ -511,7 +511,7 @@ class Tracking(
     def search_global(cls, text):
         for tracking in cls.search([
                     ('rec_name', 'ilike', likify(text)),
-                    ], limit=_GLOBAL_LIMIT):
+                    ], limit=GLOBAL_LIMIT):
             yield tracking, tracking.rec_name, 'tryton-sale-tracking'
 
     @classmethod

@@ -17,8 +17,8 @@ from trytond.pyson import Eval, If
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import StateAction, StateTransition, Wizard
 
-from .activity import now, to_local, to_utc
-from .party import _PHONE_TYPES, RATINGS
+from .moment import now, to_local, to_utc
+from .party import PHONE_TYPES, RATINGS
 
 
 class _JulianDay(Function):
@@ -201,7 +201,7 @@ class ReportingMixin(ModelSQL, ModelView):
             else_=first.select(
                 first.value,
                 where=(first.party == cls._column_party(tables))
-                & first.type.in_(_PHONE_TYPES)
+                & first.type.in_(PHONE_TYPES)
                 & (first.active == Literal(True)),
                 order_by=[first.sequence.asc.nulls_first, first.id],
                 limit=1))

@@ -18,7 +18,7 @@ from trytond.pyson import Eval, If, PYSONEncoder
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import StateAction, Wizard
 
-from .activity import company_timezone, now, to_local
+from .moment import company_timezone, now, to_local
 from .tracking_reporting import (
     ReportingMixin, ReportingPeriodContext, difference)
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from trytond.exceptions import UserError
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company, create_employee
-from trytond.modules.sale_opportunity_management.activity import now
 from trytond.modules.sale_opportunity_management.channel import has_role
+from trytond.modules.sale_opportunity_management.moment import now
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder, PYSONEncoder
 from trytond.tests.test_tryton import activate_module, with_transaction

@@ -9,9 +9,9 @@ from icalendar import Calendar
 
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
-from trytond.modules.sale_opportunity_management.activity import to_utc
 from trytond.modules.sale_opportunity_management.exceptions import (
     AgendaFeedError)
+from trytond.modules.sale_opportunity_management.moment import to_utc
 from trytond.pool import Pool
 from trytond.protocols.wrappers import HTTPStatus
 from trytond.tests.test_tryton import DB_NAME, RouteTestCase, with_transaction

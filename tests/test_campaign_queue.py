@@ -4,7 +4,6 @@
 
 import datetime as dt
 import unittest
-from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 from trytond.exceptions import UserError
@@ -15,20 +14,15 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module, with_transaction
 from trytond.transaction import Transaction
 
+from . import tools
 from .test_campaign import CampaignMixin
 
-MODULE = 'trytond.modules.sale_opportunity_management'
 START = dt.datetime(2026, 3, 2, 15, 0)
 
 
-@contextmanager
 def freeze(moment):
     "Stop the clock at the moment in UTC"
-    with ExitStack() as stack:
-        for name in ['activity', 'campaign_attend', 'campaign_queue']:
-            stack.enter_context(
-                patch(f'{MODULE}.{name}.now', return_value=moment))
-        yield
+    return tools.freeze(*moment.timetuple()[:6])
 
 
 def minutes(number):

@@ -4,27 +4,20 @@
 
 import datetime as dt
 import unittest
-from unittest.mock import patch
 
 from trytond.model.exceptions import (
     AccessError, DomainValidationError, RequiredValidationError,
     SQLConstraintError, ValidationError)
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
-from trytond.modules.sale_opportunity_management.activity import (
-    to_local, to_utc)
 from trytond.modules.sale_opportunity_management.exceptions import (
     AttendeeError, InvitationError, MeetingDateError, PlannedDateError)
+from trytond.modules.sale_opportunity_management.moment import to_local, to_utc
 from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module, with_transaction
 from trytond.transaction import Transaction
 
-ACTIVITY = 'trytond.modules.sale_opportunity_management.activity'
-
-
-def freeze(*args):
-    "Stop the clock at the moment in UTC"
-    return patch(f'{ACTIVITY}.now', return_value=dt.datetime(*args))
+from .tools import freeze
 
 
 def create_meeting(company, organiser, *moment, attendees=None, **values):

@@ -13,12 +13,14 @@ from unittest.mock import patch
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company, create_employee
-from trytond.modules.sale_opportunity_management.activity import to_local
+from trytond.modules.sale_opportunity_management.moment import to_local
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import activate_module, with_transaction
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, check_access
+
+from .tools import freeze
 
 MODULE = 'trytond.modules.sale_opportunity_management'
 DONE = 'sale.call.reporting.done'
@@ -66,13 +68,8 @@ def frozen(moment, timezone='America/Bogota'):
     Date = pool.get('ir.date')
     today = moment.replace(tzinfo=dt.timezone.utc).astimezone(
         tz.ZoneInfo(timezone)).date()
-    with ExitStack() as stack:
-        for name in [
-                'activity', 'tracking_reporting', 'call_reporting',
-                'unattended_reporting', 'report']:
-            stack.enter_context(
-                patch(f'{MODULE}.{name}.now', return_value=moment))
-        stack.enter_context(patch.object(Date, 'today', return_value=today))
+    with freeze(*moment.timetuple()[:6]), \
+            patch.object(Date, 'today', return_value=today):
         yield
 
 

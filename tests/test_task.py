@@ -10,10 +10,10 @@ from trytond.model.exceptions import (
     SQLConstraintError)
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
-from trytond.modules.sale_opportunity_management.activity import now
 from trytond.modules.sale_opportunity_management.exceptions import (
     ClosedTrackingError, TaskAssigneeError, TaskDateError, TaskLinkError,
     TaskPostponeError, TaskStatusError)
+from trytond.modules.sale_opportunity_management.moment import now
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module, with_transaction

@@ -15,12 +15,11 @@ from trytond.model.exceptions import (
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
 from trytond.modules.party.exceptions import EraseError
-from trytond.modules.sale_opportunity_management.activity import (
-    to_local, to_utc)
 from trytond.modules.sale_opportunity_management.exceptions import (
     CallerError, ClosedTrackingError, DoneDateError, DurationError,
     OperatorError, PendingActivityWarning, PlannedDateError,
     SimilarTrackingWarning)
+from trytond.modules.sale_opportunity_management.moment import to_local, to_utc
 from trytond.modules.sale_opportunity_management.party import normalize_name
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool, isregisteredby

@@ -3,7 +3,7 @@
 # terms.
 
 import datetime as dt
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from unittest.mock import patch
 
 from proteus import Model
@@ -83,8 +83,8 @@ def get_user(login, config=None):
 @contextmanager
 def freeze(*args):
     "Stop the clock at the moment in UTC"
-    with ExitStack() as stack:
-        for name in ['activity', 'indicator', 'unattended_reporting']:
-            stack.enter_context(patch(
-                    f'{MODULE}.{name}.now', return_value=dt.datetime(*args)))
+    with patch(f'{MODULE}.moment.dt', wraps=dt) as mock:
+        mock.timezone = dt.timezone
+        mock.datetime.now.return_value = dt.datetime(
+            *args, tzinfo=dt.timezone.utc)
         yield

@@ -1,0 +1,571 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+
+from sql import Column, Literal
+from sql.conditionals import Coalesce
+
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
+from trytond.model.exceptions import AccessError
+from trytond.modules.company.model import employee_field, set_employee
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, Id, If
+from trytond.transaction import Transaction
+
+from .exceptions import (
+    ActivityPartyError, ClosedTrackingError, DoneDateError, PlannedDateError)
+from .moment import now, this_minute, to_local
+from .party import PHONE_TYPES
+
+STATES = [
+    ('pending', "Pending"),
+    ('done', "Done"),
+    ('cancelled', "Cancelled"),
+    ]
+
+
+class ActivityLineMixin(ModelSQL, ModelView):
+    "What the activities and the lines of sale.activity have in common"
+
+    business_unit = fields.Function(
+        fields.Many2One('sale.business_unit', "Business Unit"),
+        'on_change_with_business_unit', searcher='search_tracking')
+    channel = fields.Function(
+        fields.Many2One('sale.channel', "Channel"),
+        'on_change_with_channel', searcher='search_tracking')
+    phone = fields.Function(
+        fields.Char("Phone"), 'on_change_with_phone')
+    overdue = fields.Function(
+        fields.Boolean("Overdue"), 'get_overdue', searcher='search_overdue')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [('date', 'DESC'), ('id', 'DESC')]
+        cls._buttons.update({
+                'record_result': {
+                    'invisible': Eval('state') != 'pending',
+                    'depends': ['state'],
+                    },
+                })
+
+    @fields.depends('tracking', '_parent_tracking.business_unit')
+    def on_change_with_business_unit(self, name=None):
+        return self.tracking.business_unit if self.tracking else None
+
+    @fields.depends('tracking', '_parent_tracking.channel')
+    def on_change_with_channel(self, name=None):
+        return self.tracking.channel if self.tracking else None
+
+    @classmethod
+    def search_tracking(cls, name, clause):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        query = Tracking.search([tuple(clause)], order=[], query=True)
+        t = cls.__table__()
+        return [('id', 'in', t.select(t.id, where=t.tracking.in_(query)))]
+
+    @fields.depends('tracking', 'party', '_parent_tracking.phone')
+    def on_change_with_phone(self, name=None):
+        if self.tracking:
+            return self.tracking.phone
+        elif self.party and (
+                mechanism := self.party.contact_mechanism_get(
+                    set(PHONE_TYPES))):
+            return mechanism.value
+
+    @classmethod
+    def get_overdue(cls, activities, name):
+        moment = now()
+        return {
+            a.id: a.state == 'pending' and a.date < moment
+            for a in activities}
+
+    @classmethod
+    def search_overdue(cls, name, clause):
+        _, operator, value = clause
+        if operator in {'=', '!='}:
+            if bool(value) == (operator == '='):
+                return [('state', '=', 'pending'), ('date', '<', now())]
+            else:
+                return ['OR',
+                    ('state', '!=', 'pending'),
+                    ('date', '>=', now()),
+                    ]
+        return []
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state') == 'cancelled', 'muted',
+                    If(Eval('overdue', False), 'danger', ''))),
+            ]
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_activity_record')
+    def record_result(cls, activities):
+        pass
+
+
+class ActivityMixin(Workflow, ActivityLineMixin):
+
+    # What was done is a fact: only an administrator corrects it
+    _facts_states = {
+        'readonly': (
+            (Eval('state') == 'cancelled')
+            | ((Eval('state') == 'done')
+                & ~Id('sale_opportunity_management', 'group_tracking_admin')
+                .in_(Eval('context', {}).get('groups', [])))),
+        }
+
+    company = fields.Many2One(
+        'company.company', "Company", required=True,
+        states={
+            'readonly': Bool(Eval('tracking')),
+            })
+    tracking = fields.Many2One(
+        'sale.tracking', "Tracking", ondelete='CASCADE',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            },
+        help="Leave empty for what is not part of a tracking.")
+    party = fields.Many2One(
+        'party.party', "Party", ondelete='RESTRICT',
+        states={
+            'readonly': (
+                Bool(Eval('tracking')) | _facts_states['readonly']),
+            },
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    summary = fields.Char(
+        "Summary", states=_facts_states,
+        help="What the activity is for.")
+    description = fields.Text(
+        "Description", states=_facts_states,
+        help="What was said or done.")
+    planned_date = fields.DateTime(
+        "Planned Date", format='%H:%M',
+        states={
+            'readonly': Eval('state') != 'pending',
+            'required': Eval('state') == 'pending',
+            },
+        help="When the activity has to be done.")
+    done_date = fields.DateTime(
+        "Done Date", format='%H:%M',
+        states={
+            'readonly': _facts_states['readonly'],
+            'invisible': Eval('state') != 'done',
+            'required': Eval('state') == 'done',
+            },
+        help="When the activity was really done.")
+    date = fields.DateTime(
+        "Date", format='%H:%M', readonly=True,
+        help="When the activity was done or, until then, is planned.")
+    assignee = fields.Many2One(
+        'company.employee', "Assignee",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        states={
+            'readonly': Eval('state') != 'pending',
+            },
+        help="The employee who has to do it.")
+    done_by = fields.Many2One(
+        'company.employee', "Done By",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        states={
+            'readonly': _facts_states['readonly'],
+            'invisible': Eval('state') != 'done',
+            },
+        help="The employee who really did it.")
+    cancelled_by = employee_field(
+        "Cancelled By", states=['pending', 'done', 'cancelled'])
+    state = fields.Selection(
+        STATES, "State", required=True, readonly=True, sort=False)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(
+                    t,
+                    (t.tracking, Index.Equality()),
+                    (t.date, Index.Range(order='DESC'))),
+                Index(
+                    t,
+                    (t.assignee, Index.Equality()),
+                    (t.date, Index.Range()),
+                    where=t.state == 'pending'),
+                Index(
+                    t,
+                    (t.assignee, Index.Equality()),
+                    (t.date, Index.Range())),
+                Index(
+                    t,
+                    (t.company, Index.Equality(cardinality='low')),
+                    (t.date, Index.Range(order='DESC'))),
+                Index(
+                    t,
+                    (t.done_by, Index.Equality()),
+                    (t.date, Index.Range(order='DESC')),
+                    where=t.state == 'done'),
+                Index(
+                    t,
+                    (t.party, Index.Equality()),
+                    (t.date, Index.Range(order='DESC'))),
+                })
+        cls._transitions |= {
+            ('pending', 'done'),
+            ('pending', 'cancelled'),
+            }
+        cls._buttons.update({
+                'cancel': {
+                    'invisible': Eval('state') != 'pending',
+                    'depends': ['state'],
+                    },
+                })
+
+    @classmethod
+    def __register__(cls, module):
+        cursor = Transaction().connection.cursor()
+        table_h = cls.__table_handler__(module)
+        fill_party = (
+            table_h.column_exist('tracking')
+            and not table_h.column_exist('party'))
+
+        super().__register__(module)
+
+        # The party was read from the tracking
+        if fill_party:
+            pool = Pool()
+            tracking = pool.get('sale.tracking').__table__()
+            table = cls.__table__()
+            cursor.execute(*table.update(
+                    [table.party],
+                    tracking.select(
+                        tracking.party,
+                        where=tracking.id == table.tracking)))
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_assignee(cls):
+        context = Transaction().context
+        # On a tracking it is its operator
+        return context.get('operator', context.get('employee'))
+
+    @classmethod
+    def default_state(cls):
+        return 'pending'
+
+    @fields.depends(
+        'tracking', '_parent_tracking.company', '_parent_tracking.party',
+        '_parent_tracking.operator')
+    def on_change_tracking(self):
+        if self.tracking:
+            self.company = self.tracking.company
+            self.party = self.tracking.party
+            self.assignee = self.tracking.operator
+
+    def get_rec_name(self, name):
+        return f'{self._format_date(self.date)} {self.subject}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        pool = Pool()
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        _, operator, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        t = cls.__table__()
+        domain = [('rec_name', operator, *extra)]
+        # A sub-query for each index
+        return [bool_op,
+            ('id', 'in', t.select(t.id, where=t.tracking.in_(
+                        Tracking.search(domain, order=[], query=True)))),
+            ('id', 'in', t.select(t.id, where=t.party.in_(
+                        Party.search(domain, order=[], query=True)))),
+            ('summary', operator, *extra),
+            ]
+
+    @property
+    def subject(self):
+        "Whom or what the activity is about"
+        record = self.tracking or self.party
+        return record.rec_name if record else self.summary or ''
+
+    @property
+    def text(self):
+        "What the activity is about, in one line"
+        return ' - '.join(
+            ' '.join(t.split()) for t in self._texts() if t)
+
+    def _texts(self):
+        return [self.summary, self.description]
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        values = super().preprocess_values(mode, values)
+        # The clients show no seconds: a hidden one would count as a change
+        for name in ['planned_date', 'done_date']:
+            if values.get(name):
+                values[name] = values[name].replace(second=0, microsecond=0)
+        if mode == 'create':
+            # So that no second write computes it
+            values['date'] = (
+                values.get('done_date') or values.get('planned_date'))
+        if mode == 'create' and values.get('tracking'):
+            tracking = Tracking(values['tracking'])
+            values.setdefault('company', tracking.company.id)
+            values['party'] = tracking.party.id
+            if not values.get('assignee'):
+                values['assignee'] = (
+                    tracking.operator.id if tracking.operator else None)
+        elif values.get('tracking'):
+            values['party'] = Tracking(values['tracking']).party.id
+        return values
+
+    def compute_fields(self, field_names=None):
+        values = super().compute_fields(field_names=field_names)
+        if (field_names is None
+                or {'planned_date', 'done_date'} & field_names):
+            date = self.done_date or self.get_due_date(field_names)
+            if getattr(self, 'date', None) != date:
+                values['date'] = date
+        return values
+
+    @classmethod
+    def validate_fields(cls, activities, field_names):
+        super().validate_fields(activities, field_names)
+        cls.check_dates(activities, field_names)
+        cls.check_tracking_open(activities, field_names)
+        cls.check_party(activities, field_names)
+
+    @classmethod
+    def check_dates(cls, activities, field_names=None):
+        minute = this_minute()
+        for activity in activities:
+            if ((field_names is None or 'planned_date' in field_names)
+                    and activity.state == 'pending'
+                    and activity.get_due_date(field_names) < minute):
+                raise PlannedDateError(gettext(
+                        'sale_opportunity_management.msg_planned_date_past',
+                        date=activity._format_date(activity.planned_date),
+                        subject=activity.subject))
+            if ((field_names is None or 'done_date' in field_names)
+                    and activity.done_date
+                    and activity.done_date > minute):
+                raise DoneDateError(gettext(
+                        'sale_opportunity_management.msg_done_date_future',
+                        date=activity._format_date(activity.done_date),
+                        subject=activity.subject))
+
+    @classmethod
+    def check_tracking_open(cls, activities, field_names=None):
+        if field_names is not None and 'state' not in field_names:
+            return
+        for activity in activities:
+            if (activity.state == 'pending'
+                    and activity.tracking
+                    and activity.tracking.state == 'closed'):
+                raise ClosedTrackingError(gettext(
+                        'sale_opportunity_management.msg_tracking_closed',
+                        tracking=activity.tracking.rec_name))
+
+    @classmethod
+    def check_party(cls, activities, field_names=None):
+        if field_names is not None and 'party' not in field_names:
+            return
+        for activity in activities:
+            if (activity.tracking
+                    and activity.party != activity.tracking.party):
+                raise ActivityPartyError(gettext(
+                        'sale_opportunity_management.msg_activity_party',
+                        activity=activity.rec_name,
+                        party=activity.tracking.party.rec_name))
+
+    def get_due_date(self, field_names=None):
+        """Return the moment after which the planned activity is overdue
+
+        field_names are the fields that are being written."""
+        return self.planned_date
+
+    def _format_date(self, date):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        return lang.strftime(
+            to_local(self.company, date), f'{lang.date} %H:%M')
+
+    @classmethod
+    def _facts(cls):
+        "The fields that say what was done"
+        return {
+            'tracking', 'party', 'summary', 'description', 'planned_date',
+            'done_date', 'done_by', 'state'}
+
+    @classmethod
+    def check_modification(
+            cls, mode, activities, values=None, external=False):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        super().check_modification(
+            mode, activities, values=values, external=external)
+        if mode == 'write':
+            if (external
+                    and values.keys() & cls._facts()
+                    and not Tracking.is_administrator()):
+                for activity in activities:
+                    if activity.state == 'done':
+                        raise AccessError(gettext(
+                                'sale_opportunity_management'
+                                '.msg_activity_done_modify',
+                                activity=activity.rec_name))
+            if ('tracking' in values
+                    and not Transaction().context.get('_leave_tracking')):
+                for activity in activities:
+                    if (activity.tracking
+                            and activity.tracking.id != values['tracking']):
+                        raise AccessError(gettext(
+                                'sale_opportunity_management'
+                                '.msg_activity_change_tracking',
+                                activity=activity.rec_name))
+        elif mode == 'delete':
+            for activity in activities:
+                if activity.state == 'done':
+                    raise AccessError(gettext(
+                            'sale_opportunity_management'
+                            '.msg_activity_done_delete',
+                            activity=activity.rec_name))
+
+    @classmethod
+    def on_modification(cls, mode, activities, field_names=None):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        super().on_modification(mode, activities, field_names=field_names)
+        if mode in {'create', 'write'}:
+            if (field_names is None
+                    or field_names & cls._tracking_fields()):
+                Tracking.update_activities(cls.get_trackings(activities))
+
+    @classmethod
+    def on_delete(cls, activities):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        callbacks = super().on_delete(activities)
+        if trackings := list(map(int, cls.get_trackings(activities))):
+            def update():
+                # They may be deleted together with their activities
+                Tracking.update_activities(Tracking.search([
+                            ('id', 'in', trackings),
+                            ]))
+            callbacks.append(update)
+        return callbacks
+
+    @classmethod
+    def tracking_query(cls, trackings):
+        """Return the query of what the trackings keep a summary of
+
+        Its columns are the id, the tracking, the state, the date and the
+        interest of the activities that are shown on the trackings with the
+        ids."""
+        table = cls.__table__()
+        return table.select(
+            table.id.as_('id'),
+            table.tracking.as_('tracking'),
+            table.state.as_('state'),
+            table.date.as_('date'),
+            cls._column_interest(table).as_('interest'),
+            where=fields.SQL_OPERATORS['in'](table.tracking, trackings)
+            & table.state.in_(['pending', 'done']))
+
+    @classmethod
+    def _column_interest(cls, table):
+        return Literal(None)
+
+    @classmethod
+    def activity_columns(cls, table):
+        "Return by name the columns of table for the lines of sale.activity"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        columns = {
+            name: Column(table, name) for name in Activity._fields
+            if name in cls._fields and not hasattr(cls._fields[name], 'set')}
+        _, _, kind = cls.__name__.rpartition('.')
+        columns['kind'] = Literal(kind)
+        columns['role'] = Literal('main')
+        columns['end_date'] = Coalesce(
+            columns.get('end_date', Literal(None)), table.date)
+        return columns
+
+    @classmethod
+    def activity_lines(cls):
+        """Return what the lines of sale.activity are selected from
+
+        It is the from item and the columns by name."""
+        table = cls.__table__()
+        return table, cls.activity_columns(table)
+
+    @property
+    def activity(self):
+        "The activity of the line of sale.activity"
+        return self
+
+    def move_values(self, date, end_date):
+        "Return the values to write to move the activity on the calendar"
+        return {'planned_date': date}
+
+    @classmethod
+    def get_trackings(cls, activities):
+        "Return the trackings that the activities are shown on"
+        return {a.tracking for a in activities if a.tracking}
+
+    @classmethod
+    def _tracking_fields(cls):
+        "The fields that the tracking keeps a summary of"
+        return {'tracking', 'date', 'planned_date', 'done_date', 'state'}
+
+    @classmethod
+    def copy(cls, activities, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('description')
+        default.setdefault('done_date')
+        default.setdefault('done_by')
+        default.setdefault('cancelled_by')
+        # A copy is planned anew: the moment of the original may be over
+        tomorrow = now() + dt.timedelta(days=1)
+        default.setdefault(
+            'planned_date', lambda o: max(o['date'], tomorrow))
+        return super().copy(activities, default=default)
+
+    @classmethod
+    def save_result(cls, activities, values):
+        "Complete the pending activities with the values of their result"
+        cls.write(activities, {**values, 'state': 'done'})
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('cancelled')
+    @set_employee('cancelled_by')
+    def cancel(cls, activities):
+        pass

@@ -1,0 +1,47 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+import datetime as dt
+
+from trytond.tools import timezone as tz
+
+
+def now():
+    "Return the current moment as it is stored: naive, in UTC, to the second"
+    return (dt.datetime.now(dt.timezone.utc)
+        .replace(tzinfo=None, microsecond=0))
+
+
+def this_minute():
+    "Return the current moment as activities store it: without seconds"
+    return now().replace(second=0)
+
+
+def company_timezone(company):
+    "Return the time zone in which the company reads its dates"
+    if company and company.timezone:
+        return tz.ZoneInfo(company.timezone)
+    return tz.UTC
+
+
+def to_local(company, datetime):
+    "Convert a stored moment to the time zone of the company"
+    return (datetime
+        .replace(tzinfo=dt.timezone.utc)
+        .astimezone(company_timezone(company)))
+
+
+def to_utc(company, datetime):
+    "Convert a moment in the time zone of the company to what is stored"
+    return (datetime
+        .replace(tzinfo=company_timezone(company))
+        .astimezone(dt.timezone.utc)
+        .replace(tzinfo=None))
+
+
+def days_since(company, datetime):
+    "Return how many days of the company passed since the moment"
+    return (
+        to_local(company, now()).date()
+        - to_local(company, datetime).date()).days
