@@ -6,9 +6,8 @@
 
 For each tab of "My Work", "My Trackings" and "Trackings", what the database
 needs to count it and to list its first page, as each role, with one size of
-data and with ten times as much. As the teams grow with their data, each
-operator has the same number of trackings in both, and the manager one channel
-of ten.
+data and with ten times as much. A company grows by operators and channels, so
+that an operator has as many trackings in both and a channel as many operators.
 
     benchmarks/tabs.py -c trytond.conf -d bench
 
@@ -24,7 +23,7 @@ from trytond.transaction import Transaction, check_access
 
 # Number of operators, each with 1,000 trackings of 5 calls
 SIZES = [20, 200]
-CHANNELS = 10
+OPERATORS_PER_CHANNEL = 10
 RUNS = 7
 # What the client asks for at most
 LIMIT = 1000
@@ -84,7 +83,7 @@ def populate(company, users, number):
     Party = pool.get('party.party')
     cursor = Transaction().connection.cursor()
     unit, *_ = BusinessUnit.search([])
-    channels = Channel.search([])
+    channels = Channel.search([], order=[('id', 'ASC')])
     known = Employee.search([
             ('party.name', 'like', "Operator %"),
             ], order=[('id', 'ASC')])
@@ -100,10 +99,11 @@ def populate(company, users, number):
         e.id for e in Employee.search([
                 ('party.name', 'like', "Operator %"),
                 ], order=[('id', 'ASC')])]
-    if not channels:
-        channels = Channel.create([
-                {'name': f"Channel {i}", 'company': company.id}
-                for i in range(CHANNELS)])
+    is_first = not channels
+    channels += Channel.create([
+            {'name': f"Channel {i}", 'company': company.id}
+            for i in range(len(channels), number // OPERATORS_PER_CHANNEL)])
+    if is_first:
         Channel.write(channels[:1], {
                 'managers': [('add', [users['manager'].employee.id])],
                 })
@@ -112,7 +112,7 @@ def populate(company, users, number):
         "(number, party, company, business_unit, channel, operator, "
         "start_date, state, next_activity) "
         "SELECT i, %(party)s, %(company)s, %(unit)s, "
-        "(%(channels)s::int[])[1 + i / 1000 %% 10], "
+        "(%(channels)s::int[])[1 + i / %(size)s], "
         # A hundredth belongs to nobody
         "CASE WHEN i %% 100 != 7 "
         "THEN (%(operators)s::int[])[1 + i / 1000] END, "
@@ -124,7 +124,7 @@ def populate(company, users, number):
         "FROM generate_series(%(start)s::int, %(end)s::int) AS i", {
             'party': company.party.id, 'company': company.id,
             'unit': unit.id, 'channels': [c.id for c in channels],
-            'operators': operators,
+            'operators': operators, 'size': OPERATORS_PER_CHANNEL * 1000,
             'start': done, 'end': number * 1000 - 1,
             })
     cursor.execute(
