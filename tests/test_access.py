@@ -13,8 +13,10 @@ from trytond.modules.sale_opportunity_management.channel import has_role
 from trytond.modules.sale_opportunity_management.moment import now
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder, PYSONEncoder
-from trytond.tests.test_tryton import activate_module, with_transaction
-from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction, without_check_access
+
+from .common import TrackingTestMixin
 
 READ, WRITE, CREATE, DELETE = 'read', 'write', 'create', 'delete'
 ALL = {READ, WRITE, CREATE, DELETE}
@@ -57,27 +59,20 @@ TABLE = {
         },
     }
 GROUPS = {
-    'operator': 'group_tracking',
-    'manager': 'group_tracking_manager',
-    'administrator': 'group_tracking_admin',
+    'operator': ['group_tracking'],
+    'manager': ['group_tracking_manager'],
+    'administrator': ['group_tracking_admin'],
+    'nobody': [],
     }
 
 
-class AccessTestCase(unittest.TestCase):
+class AccessTestCase(TrackingTestMixin, unittest.TestCase):
     "Test the rights of each role on each model"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
 
     def setup_records(self):
         pool = Pool()
         BusinessUnit = pool.get('sale.business_unit')
         Channel = pool.get('sale.channel')
-        ModelData = pool.get('ir.model.data')
-        User = pool.get('res.user')
-
         company = create_company()
         other = create_company("Other", currency=company.currency)
         employees = {
@@ -86,34 +81,17 @@ class AccessTestCase(unittest.TestCase):
                 'operator', 'manager', 'administrator', 'nobody',
                 'colleague', 'outside']}
         foreigner = create_employee(other, 'foreigner')
-        channel, = Channel.create([{
-                    'name': "North",
-                    'company': company.id,
-                    'managers': [('add', [employees['manager'].id])],
-                    'members': [('add', [
-                                employees['operator'].id,
-                                employees['colleague'].id])],
-                    }])
+        channel = self.create_channel(
+            company, employees['manager'],
+            employees['operator'], employees['colleague'])
         other_channel, = Channel.create([{
                     'name': "Foreign",
                     'company': other.id,
                     }])
         unit, = BusinessUnit.search([], limit=1)
-        users = {}
-        for name in TABLE:
-            values = {
-                'name': name,
-                'login': name,
-                'companies': [('add', [company.id])],
-                'company': company.id,
-                'employees': [('add', [employees[name].id])],
-                'employee': employees[name].id,
-                }
-            if name in GROUPS:
-                values['groups'] = [('add', [ModelData.get_id(
-                                'sale_opportunity_management',
-                                GROUPS[name])])]
-            users[name], = User.create([values])
+        users = {
+            name: self.create_user(employees[name], *GROUPS[name])
+            for name in TABLE}
         owners = {
             'own': (company, channel, None),
             'colleague': (company, channel, employees['colleague']),
@@ -175,13 +153,9 @@ class AccessTestCase(unittest.TestCase):
 
     @contextmanager
     def as_user(self, user):
-        pool = Pool()
-        User = pool.get('res.user')
-        with Transaction().set_user(user.id):
-            with Transaction().set_context(
-                    User.get_preferences(context_only=True),
-                    _skip_warnings=True), check_access():
-                yield
+        with super().as_user(user), \
+                Transaction().set_context(_skip_warnings=True):
+            yield
 
     def assertOperations(self, allowed, record, values):
         Model = record.__class__
@@ -529,7 +503,7 @@ class AccessTestCase(unittest.TestCase):
                 decoder = PYSONDecoder({'context': context})
                 roles = [
                     decoder.decode(PYSONEncoder().encode(has_role(group)))
-                    for group in GROUPS.values()]
+                    for groups in GROUPS.values() for group in groups]
             with self.subTest(role=role):
                 self.assertEqual(roles, [i < number for i in range(3)])
 

@@ -6,44 +6,19 @@ import datetime as dt
 import unittest
 
 from trytond.model.exceptions import AccessError
-from trytond.modules.company.tests import (
-    create_company, create_employee, set_company)
+from trytond.modules.company.tests import create_employee, set_company
 from trytond.modules.sale_opportunity_management.exceptions import (
     ActivityPartyError, AlreadyRecordedError, PlannedDateError)
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
+from .common import TrackingTestMixin
 
-class ActivityTestCase(unittest.TestCase):
+
+class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
     "Test what the activities have in common"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
-
-    def create_company(self, timezone='America/Bogota'):
-        company = create_company()
-        company.timezone = timezone
-        company.save()
-        return company
-
-    def create_tracking(self, company, **values):
-        pool = Pool()
-        BusinessUnit = pool.get('sale.business_unit')
-        Party = pool.get('party.party')
-        Tracking = pool.get('sale.tracking')
-        unit, = BusinessUnit.search([], limit=1)
-        party, = Party.create([{'name': "Customer"}])
-        tracking, = Tracking.create([{
-                    'company': company.id,
-                    'party': party.id,
-                    'business_unit': unit.id,
-                    **values,
-                    }])
-        return tracking
 
     def create(self, model, **values):
         record, = Pool().get(model).create([values])

@@ -4,19 +4,19 @@
 
 import datetime as dt
 import unittest
-from contextlib import contextmanager
 
 from trytond.model.exceptions import (
     AccessError, RequiredValidationError, ValidationError)
-from trytond.modules.company.tests import (
-    create_company, create_employee, set_company)
+from trytond.modules.company.tests import create_employee, set_company
 from trytond.modules.sale_opportunity_management.exceptions import (
     CallOpportunityError, CallOutcomeError, DoneDateError, DurationError,
     IncomingCallError, PhoneNumberError)
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
-from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction, without_check_access
+
+from .common import TrackingTestMixin
 
 PHONE = '+573105551234'
 # The same number as people write it
@@ -25,26 +25,11 @@ FORMS = [
     'tel:+57-310-555-1234', ' 3105551234 ']
 
 
-class CallTestCase(unittest.TestCase):
+class CallTestCase(TrackingTestMixin, unittest.TestCase):
     "Test the calls in and out"
 
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
-
     def setup_company(self):
-        pool = Pool()
-        Address = pool.get('party.address')
-        Country = pool.get('country.country')
-        company = create_company()
-        company.timezone = 'America/Bogota'
-        company.save()
-        colombia, = Country.create([{'name': "Colombia", 'code': 'CO'}])
-        Address.create([{
-                    'party': company.party.id,
-                    'country': colombia.id,
-                    }])
+        company = self.create_company()
         self.employee = create_employee(company)
         return company
 
@@ -57,19 +42,6 @@ class CallTestCase(unittest.TestCase):
                 ('create', [{'type': 'phone', 'value': phone}])]
         party, = Party.create([values])
         return party
-
-    def create_tracking(self, company, party, **values):
-        pool = Pool()
-        BusinessUnit = pool.get('sale.business_unit')
-        Tracking = pool.get('sale.tracking')
-        unit, = BusinessUnit.search([], limit=1)
-        tracking, = Tracking.create([{
-                    'company': company.id,
-                    'party': party.id,
-                    'business_unit': unit.id,
-                    **values,
-                    }])
-        return tracking
 
     def create_call(self, **values):
         pool = Pool()
@@ -165,7 +137,8 @@ class CallTestCase(unittest.TestCase):
             for values in [
                     {'summary': "Ask for prices"},
                     {'party': party.id},
-                    {'tracking': self.create_tracking(company, party).id},
+                    {'tracking': self.create_tracking(
+                            company, party=party.id).id},
                     ]:
                 with self.subTest(values=values):
                     call = self.create_call(planned_date=tomorrow, **values)
@@ -179,7 +152,7 @@ class CallTestCase(unittest.TestCase):
         company = self.setup_company()
         with set_company(company), freeze(2026, 1, 2):
             party = self.create_party()
-            tracking = self.create_tracking(company, party)
+            tracking = self.create_tracking(company, party=party.id)
             general = {'tracking': None, 'party': party.id}
             for values, result in [
                     # The interest says it
@@ -220,7 +193,7 @@ class CallTestCase(unittest.TestCase):
         Call = pool.get('sale.call')
         company = self.setup_company()
         with set_company(company), freeze(2026, 1, 2):
-            tracking = self.create_tracking(company, self.create_party())
+            tracking = self.create_tracking(company)
             call = self.create_done(tracking=tracking.id, interest='0')
             Call.write([call], {'outcome': 'voicemail'})
             self.assertEqual(call.interest, '0')
@@ -249,7 +222,7 @@ class CallTestCase(unittest.TestCase):
         "Test that a call that was missed says nothing about the customer"
         company = self.setup_company()
         with set_company(company), freeze(2026, 1, 2):
-            tracking = self.create_tracking(company, self.create_party())
+            tracking = self.create_tracking(company)
             self.create_done(
                 tracking=tracking.id, interest='2',
                 date=dt.datetime(2026, 1, 1, 10))
@@ -338,32 +311,6 @@ class CallTestCase(unittest.TestCase):
             Call.delete([plan])
             self.assertEqual(to_call_back(), {missed, voicemail})
 
-    def create_user(self, employee, *groups):
-        pool = Pool()
-        ModelData = pool.get('ir.model.data')
-        User = pool.get('res.user')
-        user, = User.create([{
-                    'name': employee.rec_name,
-                    'login': employee.rec_name,
-                    'companies': [('add', [employee.company.id])],
-                    'company': employee.company.id,
-                    'employees': [('add', [employee.id])],
-                    'employee': employee.id,
-                    'groups': [('add', [
-                                ModelData.get_id(*group.split('.'))
-                                for group in groups])],
-                    }])
-        return user
-
-    @contextmanager
-    def as_user(self, user):
-        pool = Pool()
-        User = pool.get('res.user')
-        with Transaction().set_user(user.id):
-            with Transaction().set_context(
-                    User.get_preferences(context_only=True)), check_access():
-                yield
-
     def wizard(self, name, record=None):
         pool = Pool()
         Wizard = pool.get(name, type='wizard')
@@ -438,12 +385,14 @@ class CallTestCase(unittest.TestCase):
         party = self.create_party("Customer", PHONE)
         with set_company(company), freeze(2026, 1, 2), \
                 Transaction().set_context(_skip_warnings=True):
-            own = self.create_tracking(company, party, operator=operator.id)
-            self.create_tracking(company, party, operator=colleague.id)
+            own = self.create_tracking(
+                company, party=party.id, operator=operator.id)
+            self.create_tracking(
+                company, party=party.id, operator=colleague.id)
             self.create_done(
                 tracking=own.id, interest='2', description="Sent prices")
         user = self.create_user(
-            operator, 'sale_opportunity_management.group_tracking')
+            operator, 'group_tracking')
         with self.as_user(user), freeze(2026, 1, 2):
             wizard = self.answer(FORMS[1])
             start = wizard.start
@@ -479,7 +428,7 @@ class CallTestCase(unittest.TestCase):
         # On no tracking of a colleague
         with self.as_user(self.create_user(
                     create_employee(company, "Other"),
-                    'sale_opportunity_management.group_tracking')), \
+                    'group_tracking')), \
                 freeze(2026, 1, 2):
             wizard = self.answer(FORMS[1])
             self.assertFalse(wizard.start.tracking)
@@ -587,7 +536,7 @@ class CallTestCase(unittest.TestCase):
         company = self.setup_company()
         with set_company(company), freeze(2026, 1, 2), \
                 Transaction().set_context(employee=self.employee.id):
-            tracking = self.create_tracking(company, self.create_party())
+            tracking = self.create_tracking(company)
             for call in [
                     self.create_incoming(phone_number=PHONE),
                     self.create_incoming(
@@ -635,7 +584,7 @@ class CallTestCase(unittest.TestCase):
                 summary="Glasses", description="Wants some")
             unknown = self.create_incoming(phone_number=PHONE)
             tracking = self.create_tracking(
-                company, party, operator=operator.id)
+                company, party=party.id, operator=operator.id)
             tracked = self.create_done(
                 tracking=tracking.id, interest='3', summary="Frames")
             with self.assertRaises(CallOpportunityError):
@@ -648,7 +597,7 @@ class CallTestCase(unittest.TestCase):
                 opportunity.contact.value_compact, PHONE)
             self.assertEqual(opportunity.employee, self.employee)
         user = self.create_user(
-            operator, 'sale_opportunity_management.group_tracking')
+            operator, 'group_tracking')
         with self.as_user(user), freeze(2026, 1, 2):
             with self.assertRaisesRegex(AccessError, "not allowed to make"):
                 Pool().get('sale.call')(tracked.id).create_opportunity()

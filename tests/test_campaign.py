@@ -4,17 +4,18 @@
 
 import datetime as dt
 import unittest
-from contextlib import contextmanager
 
 from trytond.exceptions import UserError
 from trytond.model.exceptions import (
     AccessError, DomainValidationError, SQLConstraintError)
-from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.company.tests import create_employee
 from trytond.modules.sale_opportunity_management.exceptions import (
     PhoneNumberError)
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
-from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction, without_check_access
+
+from .common import TrackingTestMixin
 
 GROUPS = {
     'operator': 'group_tracking',
@@ -25,36 +26,16 @@ GROUPS = {
     }
 
 
-class CampaignMixin:
+class CampaignMixin(TrackingTestMixin):
     "The company with its team that the tests work in"
 
     def set_up(self):
-        pool = Pool()
-        Country = pool.get('country.country')
-        ModelData = pool.get('ir.model.data')
-        User = pool.get('res.user')
-        self.company = company = create_company()
-        company.timezone = 'America/Bogota'
-        company.save()
-        country, = Country.create([{'name': "Colombia", 'code': 'CO'}])
-        address, = company.party.addresses
-        address.country = country
-        address.save()
+        self.company = self.create_company()
         self.employees, self.users = {}, {}
         for name, group in GROUPS.items():
-            employee = create_employee(company, name.title())
+            employee = create_employee(self.company, name.title())
             self.employees[name] = employee
-            self.users[name], = User.create([{
-                        'name': name,
-                        'login': name,
-                        'companies': [('add', [company.id])],
-                        'company': company.id,
-                        'employees': [('add', [employee.id])],
-                        'employee': employee.id,
-                        'groups': [('add', [ModelData.get_id(
-                                        'sale_opportunity_management',
-                                        group)])],
-                        }])
+            self.users[name] = self.create_user(employee, group)
 
     def record(self, name):
         "Return the record of the module's data"
@@ -105,24 +86,12 @@ class CampaignMixin:
                     'campaign': campaign.id,
                     **values} for party in parties])
 
-    @contextmanager
     def as_user(self, name):
-        pool = Pool()
-        User = pool.get('res.user')
-        with Transaction().set_user(self.users[name].id):
-            with Transaction().set_context(
-                    User.get_preferences(context_only=True)), \
-                    check_access():
-                yield
+        return super().as_user(self.users[name])
 
 
 class CampaignTestCase(CampaignMixin, unittest.TestCase):
     "Test the campaigns"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
 
     @with_transaction()
     def test_typologies(self):

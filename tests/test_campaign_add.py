@@ -11,7 +11,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.sale_opportunity_management.exceptions import (
     CampaignError)
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access
 
 from .test_campaign import CampaignMixin
@@ -21,11 +21,6 @@ MODULE = 'trytond.modules.sale_opportunity_management'
 
 class CampaignAddTestCase(CampaignMixin, unittest.TestCase):
     "Test what adds customers to campaigns"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
 
     def set_up(self):
         super().set_up()

@@ -8,7 +8,7 @@ import unittest
 from trytond.model.exceptions import AccessError
 from trytond.modules.sale_opportunity_management.exceptions import AttendError
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .test_campaign import CampaignMixin
@@ -63,11 +63,6 @@ class Screen:
 
 class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
     "Test the panel of the operators and the dialog to attend"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
 
     def set_up(self, number=1):
         super().set_up()

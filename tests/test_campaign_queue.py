@@ -11,7 +11,7 @@ from trytond.modules.company.tests import create_employee
 from trytond.modules.sale_opportunity_management.exceptions import (
     AttendError, CampaignError)
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from . import tools
@@ -31,11 +31,6 @@ def minutes(number):
 
 class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
     "Test the queue of the campaigns"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
 
     def set_up(self):
         super().set_up()

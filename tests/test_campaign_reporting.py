@@ -6,7 +6,7 @@ import datetime as dt
 import unittest
 
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .test_campaign import CampaignMixin
@@ -19,11 +19,6 @@ RESULT = 'sale.campaign.reporting.result'
 class CampaignReportingTestCase(CampaignMixin, unittest.TestCase):
     "Test the reports of campaigns"
     maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
 
     def set_up(self):
         pool = Pool()

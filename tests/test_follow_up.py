@@ -7,68 +7,44 @@ import unittest
 from contextlib import contextmanager
 
 from trytond.model.exceptions import AccessError
-from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.company.tests import create_employee
 from trytond.modules.sale_opportunity_management.exceptions import (
     ClosedTrackingError, PlannedDateError, SimilarTrackingWarning)
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
-from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction, without_check_access
+
+from .common import TrackingTestMixin
 
 NOW = (2026, 3, 2, 15, 0)
 TOMORROW = dt.datetime(2026, 3, 3, 15, 0)
-TRACKING = ('sale_opportunity_management', 'group_tracking')
-MANAGER = ('sale_opportunity_management', 'group_tracking_manager')
-SALE = ('sale', 'group_sale')
-OPPORTUNITY = ('sale_opportunity', 'group_opportunity')
+SALE = 'sale.group_sale'
+OPPORTUNITY = 'sale_opportunity.group_opportunity'
 
 
-class FollowUpTestCase(unittest.TestCase):
+class FollowUpTestCase(TrackingTestMixin, unittest.TestCase):
     "Test the follow-up of sales and opportunities"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
 
     def setup_sale(self):
         pool = Pool()
         BusinessUnit = pool.get('sale.business_unit')
-        Channel = pool.get('sale.channel')
-        ModelData = pool.get('ir.model.data')
         Party = pool.get('party.party')
         Sale = pool.get('sale.sale')
-        User = pool.get('res.user')
-        self.company = create_company()
-        self.company.timezone = 'America/Bogota'
-        self.company.save()
+        self.company = self.create_company()
         self.users, self.employees = {}, {}
         for name, groups in [
-                ('olga', [TRACKING, SALE, OPPORTUNITY]),
-                ('oscar', [TRACKING]),
-                ('mario', [MANAGER, SALE, OPPORTUNITY]),
+                ('olga', ['group_tracking', SALE, OPPORTUNITY]),
+                ('oscar', ['group_tracking']),
+                ('mario', ['group_tracking_manager', SALE, OPPORTUNITY]),
                 ('seller', [SALE, OPPORTUNITY]),
                 ]:
             self.employees[name] = employee = create_employee(
                 self.company, name.title())
-            self.users[name], = User.create([{
-                        'name': name.title(),
-                        'login': name,
-                        'companies': [('add', [self.company.id])],
-                        'company': self.company.id,
-                        'employees': [('add', [employee.id])],
-                        'employee': employee.id,
-                        'groups': [('add', [
-                                    ModelData.get_id(*g) for g in groups])],
-                        }])
-        self.channel, = Channel.create([{
-                    'name': "North",
-                    'company': self.company.id,
-                    'managers': [('add', [self.employees['mario'].id])],
-                    'members': [('add', [
-                                self.employees['olga'].id,
-                                self.employees['oscar'].id])],
-                    }])
+            self.users[name] = self.create_user(employee, *groups)
+        self.channel = self.create_channel(
+            self.company, self.employees['mario'],
+            self.employees['olga'], self.employees['oscar'])
         self.unit, self.other_unit, *_ = BusinessUnit.search([])
         self.party, = Party.create([{'name': "Customer"}])
         self.sale, = Sale.create([{
@@ -89,29 +65,19 @@ class FollowUpTestCase(unittest.TestCase):
         return opportunity
 
     def create_tracking(self, operator, **values):
-        pool = Pool()
-        Tracking = pool.get('sale.tracking')
         with Transaction().set_context(_skip_warnings=True):
-            tracking, = Tracking.create([{
-                        'company': self.company.id,
-                        'party': self.party.id,
-                        'business_unit': self.unit.id,
-                        'channel': self.channel.id,
-                        'operator': (
-                            self.employees[operator].id if operator
-                            else None),
-                        **values}])
-        return tracking
+            return super().create_tracking(self.company, **{
+                    'party': self.party.id,
+                    'business_unit': self.unit.id,
+                    'channel': self.channel.id,
+                    'operator': (
+                        self.employees[operator].id if operator else None),
+                    **values})
 
     @contextmanager
     def as_user(self, name):
-        pool = Pool()
-        User = pool.get('res.user')
-        with Transaction().set_user(self.users[name].id):
-            with Transaction().set_context(
-                    User.get_preferences(context_only=True)), \
-                    check_access(), freeze(*NOW):
-                yield
+        with super().as_user(self.users[name]), freeze(*NOW):
+            yield
 
     @contextmanager
     def wizard(self, user, record, name='sale.tracking.follow_up'):

@@ -13,17 +13,14 @@ from trytond.modules.sale_opportunity_management.exceptions import (
     PendingActivityWarning)
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
+from .common import TrackingTestMixin
 
-class HandOverTestCase(unittest.TestCase):
+
+class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
     "Test what happens with pending work when a tracking or employee ends"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
 
     def setup_company(self):
         self.company = create_company()
@@ -33,18 +30,11 @@ class HandOverTestCase(unittest.TestCase):
 
     def create_tracking(self, operator='leaver', customer="Customer"):
         pool = Pool()
-        BusinessUnit = pool.get('sale.business_unit')
         Party = pool.get('party.party')
-        Tracking = pool.get('sale.tracking')
-        unit, = BusinessUnit.search([], limit=1)
         party, = Party.create([{'name': customer}])
-        tracking, = Tracking.create([{
-                    'company': self.company.id,
-                    'party': party.id,
-                    'business_unit': unit.id,
-                    'operator': operator and self.employees[operator].id,
-                    }])
-        return tracking
+        return super().create_tracking(
+            self.company, party=party.id,
+            operator=operator and self.employees[operator].id)
 
     def create_pending(self, kind, tracking=None, assignee='leaver'):
         record, = Pool().get(f'sale.{kind}').create([{
@@ -324,7 +314,6 @@ class HandOverTestCase(unittest.TestCase):
     def test_hand_over_access(self):
         "Test that only administrators hand work over"
         pool = Pool()
-        ModelData = pool.get('ir.model.data')
         User = pool.get('res.user')
         self.setup_company()
         anna = self.employees['anna']
@@ -335,17 +324,8 @@ class HandOverTestCase(unittest.TestCase):
                 ('group_tracking_manager', False),
                 ('group_tracking_admin', True),
                 ]:
-            user, = User.create([{
-                        'name': group,
-                        'login': group,
-                        'companies': [('add', [self.company.id])],
-                        'company': self.company.id,
-                        'employees': [('add', [self.employees['admin'].id])],
-                        'employee': self.employees['admin'].id,
-                        'groups': [('add', [ModelData.get_id(
-                                        'sale_opportunity_management',
-                                        group)])],
-                        }])
+            user = self.create_user(
+                create_employee(self.company, group), group)
             with self.subTest(group=group), \
                     Transaction().set_user(user.id), \
                     Transaction().set_context(

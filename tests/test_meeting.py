@@ -14,9 +14,10 @@ from trytond.modules.sale_opportunity_management.exceptions import (
     AttendeeError, InvitationError, MeetingDateError, PlannedDateError)
 from trytond.modules.sale_opportunity_management.moment import to_local, to_utc
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
+from .common import TrackingTestMixin
 from .tools import freeze
 
 
@@ -49,19 +50,8 @@ def create_person(company, name, email=None):
     return employee
 
 
-class MeetingTestCase(unittest.TestCase):
+class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
     "Test the meetings and their attendees"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
-
-    def create_company(self, timezone='America/Bogota'):
-        company = create_company()
-        company.timezone = timezone
-        company.save()
-        return company
 
     @with_transaction()
     def test_period(self):

@@ -9,40 +9,21 @@ from unittest.mock import patch
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 
+from .common import TrackingTestMixin
 from .test_meeting import create_meeting, create_person, freeze
 
 REMINDER = 'trytond.modules.sale_opportunity_management.reminder'
 
 
-class ReminderTestCase(unittest.TestCase):
+class ReminderTestCase(TrackingTestMixin, unittest.TestCase):
     "Test the reminders of the planned activities"
 
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
-
     def create_employee(self, company, name):
-        pool = Pool()
-        User = pool.get('res.user')
         employee = create_person(company, name, f'{name}@example.com')
-        User.create([{
-                    'name': name,
-                    'login': name,
-                    'companies': [('add', [company.id])],
-                    'company': company.id,
-                    'employees': [('add', [employee.id])],
-                    'employee': employee.id,
-                    }])
+        self.create_user(employee)
         return employee
-
-    def create_company(self):
-        company = create_company()
-        company.timezone = 'America/Bogota'
-        company.save()
-        return company
 
     def remind(self, company, *moment):
         "Return the addresses and the users that are reminded at the moment"

@@ -16,10 +16,11 @@ from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.sale_opportunity_management.moment import to_local
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.tools import timezone as tz
-from trytond.transaction import Transaction, check_access
+from trytond.transaction import Transaction
 
+from .common import TrackingTestMixin
 from .tools import freeze
 
 MODULE = 'trytond.modules.sale_opportunity_management'
@@ -37,11 +38,11 @@ REPORTS = [DONE, PENDING, POTENTIAL, CUSTOMER, ASSIGNMENT, UNATTENDED]
 # In the company it is the 15th at 18:30, in UTC as well the 15th at 23:30
 NOW = dt.datetime(2026, 3, 15, 23, 30)
 TEAM = {
-    'olga': 'group_tracking',
-    'oscar': 'group_tracking',
-    'mario': 'group_tracking_manager',
-    'ana': 'group_tracking_admin',
-    'nobody': None,
+    'olga': ['group_tracking'],
+    'oscar': ['group_tracking'],
+    'mario': ['group_tracking_manager'],
+    'ana': ['group_tracking_admin'],
+    'nobody': [],
     }
 # The customer, the city, the business unit, if in the channel North, the
 # operator, the start, the rating, the done calls (date, operator, interest,
@@ -82,50 +83,23 @@ def text_of(odt, name='content.xml'):
     return [line for line in map(str.strip, content.splitlines()) if line]
 
 
-class ReportingTestCase(unittest.TestCase):
+class ReportingTestCase(TrackingTestMixin, unittest.TestCase):
     "Test the reports of calls and trackings"
     maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
 
     def setup_company(self):
         pool = Pool()
         BusinessUnit = pool.get('sale.business_unit')
-        Channel = pool.get('sale.channel')
-        ModelData = pool.get('ir.model.data')
-        User = pool.get('res.user')
-
-        self.company = create_company()
-        self.company.timezone = 'America/Bogota'
-        self.company.save()
+        self.company = self.create_company()
         self.employees = {
             name: create_employee(self.company, name.title())
             for name in TEAM}
-        self.users = {}
-        for name, group in TEAM.items():
-            values = {
-                'name': name.title(),
-                'login': name,
-                'companies': [('add', [self.company.id])],
-                'company': self.company.id,
-                'employees': [('add', [self.employees[name].id])],
-                'employee': self.employees[name].id,
-                }
-            if group:
-                values['groups'] = [('add', [ModelData.get_id(
-                                'sale_opportunity_management', group)])]
-            self.users[name], = User.create([values])
-        self.channel, = Channel.create([{
-                    'name': "North",
-                    'company': self.company.id,
-                    'managers': [('add', [self.employees['mario'].id])],
-                    'members': [('add', [
-                                self.employees['olga'].id,
-                                self.employees['oscar'].id])],
-                    }])
+        self.users = {
+            name: self.create_user(self.employees[name], *groups)
+            for name, groups in TEAM.items()}
+        self.channel = self.create_channel(
+            self.company, self.employees['mario'],
+            self.employees['olga'], self.employees['oscar'])
         self.units = {u.name: u for u in BusinessUnit.search([])}
 
     def setup_trackings(self):
@@ -188,14 +162,8 @@ class ReportingTestCase(unittest.TestCase):
                         }])
         return Tracking(tracking.id)
 
-    @contextmanager
     def as_user(self, name):
-        pool = Pool()
-        User = pool.get('res.user')
-        with Transaction().set_user(self.users[name].id):
-            with Transaction().set_context(
-                    User.get_preferences(context_only=True)), check_access():
-                yield
+        return super().as_user(self.users[name])
 
     def rows(self, model, columns, domain=(), order=None, **context):
         pool = Pool()

@@ -16,8 +16,10 @@ from trytond.modules.sale_opportunity_management.exceptions import (
 from trytond.modules.sale_opportunity_management.moment import now
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
+
+from .common import TrackingTestMixin
 
 PENDING = ['new', 'not_started', 'in_progress', 'waiting', 'postponed']
 STATES = {
@@ -40,28 +42,8 @@ ALLOWED = {
     }
 
 
-class TaskTestCase(unittest.TestCase):
+class TaskTestCase(TrackingTestMixin, unittest.TestCase):
     "Test tasks and incidents"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
-
-    def create_tracking(self, company, **values):
-        pool = Pool()
-        BusinessUnit = pool.get('sale.business_unit')
-        Party = pool.get('party.party')
-        Tracking = pool.get('sale.tracking')
-        unit, = BusinessUnit.search([], limit=1)
-        party, = Party.create([{'name': "Customer"}])
-        tracking, = Tracking.create([{
-                    'company': company.id,
-                    'party': party.id,
-                    'business_unit': unit.id,
-                    **values,
-                    }])
-        return tracking
 
     def create_task(self, company, **values):
         pool = Pool()
@@ -379,16 +361,10 @@ class TaskTestCase(unittest.TestCase):
         pool = Pool()
         Task = pool.get('sale.task')
         Tracking = pool.get('sale.tracking')
-        User = pool.get('res.user')
         company = create_company()
         employees = [create_employee(company, n) for n in "AB"]
         for employee in employees:
-            User.create([{
-                        'name': employee.rec_name,
-                        'login': employee.rec_name,
-                        'companies': [('add', [company.id])],
-                        'employees': [('add', [employee.id])],
-                        }])
+            self.create_user(employee)
         a, b = employees
         notifications = Transaction().user_notifications
 
@@ -542,21 +518,10 @@ class TaskTestCase(unittest.TestCase):
     def test_done(self):
         "Test that only an administrator corrects what was done"
         pool = Pool()
-        ModelData = pool.get('ir.model.data')
         Task = pool.get('sale.task')
-        User = pool.get('res.user')
         company = create_company()
         employee = create_employee(company)
-        user, = User.create([{
-                    'name': "Operator",
-                    'login': 'operator',
-                    'companies': [('add', [company.id])],
-                    'employees': [('add', [employee.id])],
-                    'employee': employee.id,
-                    'groups': [('add', [ModelData.get_id(
-                                    'sale_opportunity_management',
-                                    'group_tracking')])],
-                    }])
+        user = self.create_user(employee, 'group_tracking')
         with set_company(company):
             task = self.create_task(company, assignee=employee.id)
             self.complete(task)

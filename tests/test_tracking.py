@@ -23,43 +23,14 @@ from trytond.modules.sale_opportunity_management.moment import to_local, to_utc
 from trytond.modules.sale_opportunity_management.party import normalize_name
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool, isregisteredby
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
+from .common import TrackingTestMixin
 
-class TrackingTestCase(unittest.TestCase):
+
+class TrackingTestCase(TrackingTestMixin, unittest.TestCase):
     "Test the trackings, their calls and their customers"
-
-    @classmethod
-    def setUpClass(cls):
-        activate_module('sale_opportunity_management')
-        super().setUpClass()
-
-    def create_company(self, timezone='America/Bogota'):
-        pool = Pool()
-        Country = pool.get('country.country')
-        company = create_company()
-        company.timezone = timezone
-        company.save()
-        country, = Country.create([{'name': "Colombia", 'code': 'CO'}])
-        address, = company.party.addresses
-        address.country = country
-        address.save()
-        return company
-
-    def create_tracking(self, company, **values):
-        pool = Pool()
-        BusinessUnit = pool.get('sale.business_unit')
-        Party = pool.get('party.party')
-        Tracking = pool.get('sale.tracking')
-        if 'party' not in values:
-            party, = Party.create([{'name': "Customer"}])
-            values['party'] = party.id
-        if 'business_unit' not in values:
-            unit, *_ = BusinessUnit.search([('company', '=', None)])
-            values['business_unit'] = unit.id
-        tracking, = Tracking.create([{'company': company.id, **values}])
-        return tracking
 
     def create_call(self, tracking, **values):
         pool = Pool()
