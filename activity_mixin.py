@@ -213,10 +213,27 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                     t,
                     (t.assignee, Index.Equality()),
                     (t.date, Index.Range())),
+                # The first page of the lists in their order and the count of
+                # what is pending, with what the rules look at
                 Index(
                     t,
-                    (t.company, Index.Equality(cardinality='low')),
-                    (t.date, Index.Range(order='DESC'))),
+                    (t.date, Index.Range(order='DESC')),
+                    (t.id, Index.Range(order='DESC')),
+                    include=[
+                        t.company, t.tracking, t.assignee, t.done_by,
+                        t.state]),
+                Index(
+                    t,
+                    (t.date, Index.Range(order='DESC')),
+                    (t.id, Index.Range(order='DESC')),
+                    include=[t.company, t.tracking, t.assignee, t.done_by],
+                    where=t.state == 'pending'),
+                Index(
+                    t,
+                    (t.id, Index.Range()),
+                    include=[
+                        t.company, t.tracking, t.assignee, t.done_by, t.date],
+                    where=t.state == 'pending'),
                 Index(
                     t,
                     (t.done_by, Index.Equality()),

@@ -4,10 +4,11 @@
 # terms.
 """Measure the tabs of the menus on a PostgreSQL database of its own
 
-For each tab of "My Work", "My Trackings" and "Trackings", what the database
-needs to count it and to list its first page, as each role, with one size of
-data and with ten times as much. A company grows by operators and channels, so
-that an operator has as many trackings in both and a channel as many operators.
+For each tab of "My Work", "My Trackings", "Trackings" and "Calls", what the
+database needs to count it and to list its first page, as each role, with one
+size of data and with ten times as much. A company grows by operators and
+channels, so that an operator has as many trackings in both and a channel as
+many operators.
 
     benchmarks/tabs.py -c trytond.conf -d bench
 
@@ -28,9 +29,10 @@ RUNS = 7
 # What the client asks for at most
 LIMIT = 1000
 ACTIONS = {
-    'operator': ['act_activity_mine', 'act_tracking_mine_form'],
-    'manager': ['act_tracking_form'],
-    'administrator': ['act_tracking_form'],
+    'operator': [
+        'act_activity_mine', 'act_tracking_mine_form', 'act_call_form'],
+    'manager': ['act_tracking_form', 'act_call_form'],
+    'administrator': ['act_tracking_form', 'act_call_form'],
     }
 GROUPS = {
     'operator': 'group_tracking',
