@@ -3,6 +3,7 @@
 # terms.
 
 import datetime as dt
+from collections import defaultdict
 
 from sql import Column, Literal
 from sql.conditionals import Coalesce
@@ -13,7 +14,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field, set_employee
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, Id, If
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import (
     ActivityPartyError, ClosedTrackingError, DoneDateError, PlannedDateError)
@@ -194,6 +195,12 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         "Cancelled By", states=['pending', 'done', 'cancelled'])
     state = fields.Selection(
         STATES, "State", required=True, readonly=True, sort=False)
+    state_before_close = fields.Char(
+        "State before Closing", readonly=True,
+        help="The state to return to when the tracking is reopened.")
+
+    # The field that says how far the activity is
+    _progress_name = 'state'
 
     @classmethod
     def __setup__(cls):
@@ -360,6 +367,9 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                     tracking.operator.id if tracking.operator else None)
         elif values.get('tracking'):
             values['party'] = Tracking(values['tracking']).party.id
+        if mode == 'write' and values.get('state'):
+            # Only what the closing of the tracking has cancelled keeps it
+            values.setdefault('state_before_close')
         return values
 
     def compute_fields(self, field_names=None):
@@ -569,6 +579,7 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         default.setdefault('done_date')
         default.setdefault('done_by')
         default.setdefault('cancelled_by')
+        default.setdefault('state_before_close')
         # A copy is planned anew: the moment of the original may be over
         tomorrow = now() + dt.timedelta(days=1)
         default.setdefault(
@@ -586,3 +597,26 @@ class ActivityMixin(Workflow, ActivityLineMixin):
     @set_employee('cancelled_by')
     def cancel(cls, activities):
         pass
+
+    @classmethod
+    def cancel_closed(cls, activities):
+        "Cancel what ends together with its tracking"
+        by_state = defaultdict(list)
+        for activity in activities:
+            by_state[getattr(activity, cls._progress_name)].append(activity)
+        cls.cancel(activities)
+        with without_check_access():
+            for state, s_activities in by_state.items():
+                cls.write(s_activities, {'state_before_close': state})
+
+    @classmethod
+    def restore_closed(cls, activities):
+        "Bring back what ended together with its tracking"
+        by_state = defaultdict(list)
+        for activity in activities:
+            by_state[activity.state_before_close].append(activity)
+        for state, s_activities in by_state.items():
+            cls.write(s_activities, {
+                    cls._progress_name: state,
+                    'cancelled_by': None,
+                    })

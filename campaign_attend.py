@@ -318,3 +318,9 @@ class CampaignCallMixin(ModelSQL):
         default.setdefault('result')
         default.setdefault('attend_duration')
         return super().copy(calls, default=default)
+
+    @classmethod
+    def cancel_closed(cls, calls):
+        # What was promised comes back with the tracking
+        with Transaction().set_context(_campaign_queue=True):
+            super().cancel_closed(calls)

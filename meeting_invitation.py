@@ -140,6 +140,12 @@ class InvitationMixin(ModelSQL, ModelView):
                 for m in meetings if m.is_announced}
             if before:
                 callbacks.append(lambda: cls._tell_changes(before))
+        if values.get('state') == 'pending':
+            if cancelled := [
+                    m.id for m in meetings
+                    if m.state == 'cancelled' and m.invited]:
+                callbacks.append(
+                    lambda: cls._invite_again(cls.browse(cancelled)))
         return callbacks
 
     @classmethod
@@ -172,6 +178,26 @@ class InvitationMixin(ModelSQL, ModelView):
             with without_check_access():
                 cls.write(*to_write)
         cls.queue_invitations(to_send)
+
+    @classmethod
+    def _invite_again(cls, meetings):
+        "Invite to the meetings whose cancellation has been sent"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        meetings = [m for m in meetings if m.is_announced]
+        to_write = []
+        for meeting in meetings:
+            # More than the cancellation
+            to_write.extend([[meeting], {'sequence': meeting.sequence + 1}])
+        if to_write:
+            with without_check_access():
+                cls.write(*to_write)
+                Attendee.write([a for m in meetings for a in m.attendees], {
+                        'answer': Attendee.default_answer(),
+                        'answer_date': None,
+                        'sent_sequence': None,
+                        })
+        cls.queue_invitations(meetings)
 
     @classmethod
     def check_modification(

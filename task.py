@@ -55,6 +55,7 @@ class Task(
     _history = True
     _reminder_icon = 'tryton-sale-task'
     _rec_name = 'summary'
+    _progress_name = 'status'
 
     _facts_states = ActivityMixin._facts_states
 
@@ -381,7 +382,7 @@ class Task(
     def _check_status(cls, tasks, values):
         status = values.get('status') or _STATE_STATUSES[values['state']]
         for task in tasks:
-            if task.status == status:
+            if status in {task.status, task.state_before_close}:
                 continue
             if (task.status, status) not in cls._status_transitions:
                 labels = dict(cls.fields_get(['status'])['status'][

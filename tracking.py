@@ -770,13 +770,18 @@ class Tracking(
                         tracking=activities[0].tracking.rec_name,
                         activity=activities[0].rec_name,
                         number=len(activities)))
-        for Model, to_cancel in pending.items():
-            Model.cancel(to_cancel)
+        cls.cancel_pending(trackings)
 
     @classmethod
     @ModelView.button
+    def reopen(cls, trackings):
+        cls._reopen(trackings)
+        # They can be pending only once their trackings are open
+        cls.restore_pending(trackings)
+
+    @classmethod
     @Workflow.transition('open')
     @reset_employee('closed_by')
-    def reopen(cls, trackings):
+    def _reopen(cls, trackings):
         cls._warn_similar(trackings)
         cls.write(trackings, {'end_date': None, 'conclusion': None})

@@ -73,6 +73,28 @@ class CloseMixin(ModelSQL, ModelView):
                     Model.write([activity], values)
         cls.update_activities(trackings)
 
+    @classmethod
+    def cancel_pending(cls, trackings):
+        "Cancel what is pending, until the trackings are reopened"
+        for Model, activities in cls.search_pending(trackings).items():
+            Model.cancel_closed(activities)
+
+    @classmethod
+    def restore_pending(cls, trackings):
+        "Bring back what was cancelled by closing the trackings"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        # Who reopens the tracking may not reach all of it
+        with without_check_access():
+            for Model in Activity.activity_models():
+                for sub_trackings in grouped_slice(trackings, 500):
+                    Model.restore_closed(Model.search([
+                                ('tracking', 'in', [
+                                        t.id for t in sub_trackings]),
+                                ('state', '=', 'cancelled'),
+                                ('state_before_close', '!=', None),
+                                ], order=[]))
+
     @property
     def has_result(self):
         "If the last activity says how it ended"
@@ -172,9 +194,7 @@ class Close(Wizard):
                         '.msg_tracking_close_changed'))
             if self.start.pending == 'keep':
                 self.model.keep_pending(trackings)
-            for Model, activities in self.model.search_pending(
-                    trackings).items():
-                Model.cancel(activities)
+            self.model.cancel_pending(trackings)
             if self.start.conclusion:
                 self.model.write(
                     trackings, {'conclusion': self.start.conclusion})

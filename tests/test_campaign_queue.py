@@ -282,6 +282,29 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
             (None, minutes(40)))
 
     @with_transaction()
+    def test_callback_reopen(self):
+        "Test that what was promised comes back with the tracking"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        tracking, = self.create()
+        self.attend(
+            'operator', tracking, minutes(5), 'call_back',
+            callback_date=minutes(60))
+        call = tracking.next_call
+        with freeze(minutes(10)):
+            with Transaction().set_context(_skip_warnings=True):
+                Tracking.close([Tracking(tracking.id)])
+            self.assertIsNone(Tracking(tracking.id).next_call)
+        with freeze(minutes(20)):
+            Tracking.reopen([Tracking(tracking.id)])
+        tracking = Tracking(tracking.id)
+        self.assertEqual(tracking.next_call, call)
+        self.assertEqual(
+            (tracking.callback_date, tracking.next_attempt),
+            (minutes(60), minutes(60)))
+
+    @with_transaction()
     def test_retry(self):
         "Test that no answer comes again until the attempts are over"
         pool = Pool()

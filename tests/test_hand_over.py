@@ -149,6 +149,13 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
                     self.assertTrue(record.party)
                     self.assertEqual(
                         record.assignee, self.employees['leaver'])
+                Tracking.reopen(Tracking.browse(trackings))
+                self.assertEqual(Call(call.id).state, 'pending')
+                for record in [Task(task.id), Meeting(meeting.id)]:
+                    self.assertEqual(record.state, 'pending')
+                    # What was kept stays where it is
+                    self.assertEqual(
+                        bool(record.tracking), choice == 'cancel')
 
     @with_transaction()
     def test_close_record(self):

@@ -367,6 +367,56 @@ class MeetingMailTestCase(RouteTestCase):
             self.assertEqual(event['uid'], uid)
             self.assertEqual(event['sequence'], sequence + 2)
 
+    def test_reopen(self):
+        "Test that who was told of the cancellation is invited again"
+        with self.transaction():
+            pool = Pool()
+            Company = pool.get('company.company')
+            Party = pool.get('party.party')
+            Tracking = pool.get('sale.tracking')
+            Unit = pool.get('sale.business_unit')
+            Meeting = pool.get('sale.meeting')
+            unit, = Unit.search([], limit=1)
+            tracking, = Tracking.create([{
+                        'company': Company(self.company).id,
+                        'party': Party(self.customer).id,
+                        'business_unit': unit.id,
+                        }])
+        meetings = [
+            self.invite(2026, 3, day, 9, tracking=tracking.id)
+            for day in [2, 27, 28]]
+        self.server.messages.clear()
+        with self.transaction():
+            Meeting.cancel([Meeting(meetings[2])])
+        self.receive()
+        with self.transaction():
+            for attendee in Meeting(meetings[1]).attendees:
+                attendee.answer = 'accepted'
+                attendee.save()
+            with Transaction().set_context(_skip_warnings=True):
+                Tracking.close([Tracking(tracking.id)])
+        for _, message in self.server.messages:
+            self.assertEqual(
+                self.calendar(message)[0]['method'], 'CANCEL')
+        self.assertEqual(len(self.server.messages), 6)
+        self.server.messages.clear()
+        # The first one is over
+        with self.transaction(2026, 3, 3):
+            Tracking.reopen([Tracking(tracking.id)])
+            self.assertEqual(
+                [(m.state, m.sequence) for m in Meeting.browse(meetings)],
+                [('pending', 1), ('pending', 2), ('cancelled', 1)])
+        messages = self.receive()
+        self.assertEqual(len(messages), 3)
+        for message in messages.values():
+            self.assertTrue(message['Subject'].startswith("Invit"))
+            calendar, event = self.calendar(message)
+            self.assertEqual(calendar['method'], 'REQUEST')
+            self.assertEqual(event['status'], 'CONFIRMED')
+            self.assertEqual(event['sequence'], 2)
+        self.assertEqual(
+            set(self.answers(meetings[1]).values()), {'needs_action'})
+
     def test_attendees(self):
         "Test that only who joins or leaves is told"
         meeting = self.invite(2026, 3, 27, 9)

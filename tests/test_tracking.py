@@ -554,6 +554,77 @@ class TrackingTestCase(TrackingTestMixin, unittest.TestCase):
         self.assertIsNone(Tracking(tracking.id).end_date)
 
     @with_transaction()
+    def test_reopen(self):
+        "Test that reopening brings back what closing has cancelled"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Meeting = pool.get('sale.meeting')
+        Task = pool.get('sale.task')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        employee = create_employee(company, "Olga")
+        with set_company(company), freeze(2026, 3, 1):
+            tracking = self.create_tracking(company)
+            values = {
+                'tracking': tracking.id,
+                'planned_date': dt.datetime(2026, 3, 10),
+                'assignee': employee.id,
+                'reminder': dt.timedelta(hours=1),
+                }
+            done, dropped, call = Call.create([dict(values)] * 3)
+            Call.write([done], {
+                    'state': 'done',
+                    'done_date': dt.datetime(2026, 3, 1),
+                    'done_by': employee.id,
+                    'interest': '0',
+                    'outcome': 'missed',
+                    })
+            Call.cancel([dropped])
+            new, waiting, postponed, closed = tasks = Task.create(
+                [{**values, 'summary': "Task"}] * 4)
+            Task.write([waiting], {'status': 'waiting', 'reason': "Mail"})
+            Task.write([postponed], {
+                    'status': 'postponed',
+                    'planned_date': dt.datetime(2026, 3, 12),
+                    })
+            Task.cancel([closed])
+            past, future = meetings = Meeting.create([
+                    {**values, 'summary': "Meeting", 'planned_date': date}
+                    for date in [
+                        dt.datetime(2026, 3, 2), dt.datetime(2026, 3, 11)]])
+            with Transaction().set_context(_skip_warnings=True):
+                Tracking.close([tracking])
+            self.assertEqual(
+                {a.state for a in [call, *tasks, *meetings]}, {'cancelled'})
+            copy, = Call.copy([call], default={'tracking': None})
+        with set_company(company), freeze(2026, 3, 5):
+            Tracking.reopen([Tracking(tracking.id)])
+            self.assertEqual(
+                [Call(c.id).state for c in [done, dropped, call]],
+                ['done', 'cancelled', 'pending'])
+            self.assertEqual(
+                [Task(t.id).status for t in tasks],
+                ['new', 'waiting', 'postponed', 'closed'])
+            self.assertEqual(
+                {Meeting(m.id).state for m in meetings}, {'pending'})
+            self.assertTrue(Meeting(past.id).overdue)
+            self.assertFalse(Meeting(future.id).overdue)
+            self.assertIsNone(Call(call.id).cancelled_by)
+            tracking = Tracking(tracking.id)
+            self.assertEqual(
+                tracking.next_activity, dt.datetime(2026, 3, 2))
+            self.assertEqual(tracking.indicator, 'overdue')
+            # What a person cancels afterwards stays so
+            Call.cancel([Call(call.id)])
+            with Transaction().set_context(_skip_warnings=True):
+                Tracking.close([tracking])
+            Tracking.reopen([Tracking(tracking.id)])
+            self.assertEqual(Call(call.id).state, 'cancelled')
+            self.assertEqual(Task(new.id).status, 'new')
+            # A copy was not cancelled by the closing
+            self.assertIsNone(copy.state_before_close)
+
+    @with_transaction()
     def test_similar(self):
         "Test the warning about a second open tracking"
         company = self.create_company()
