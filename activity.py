@@ -28,6 +28,11 @@ class Activity(UnionMixin, ActivityLineMixin):
     linked to."""
     __name__ = 'sale.activity'
 
+    _states = {
+        'readonly': (
+            (Eval('state') != 'pending') | Eval('only_attended', False)),
+        }
+
     kind = fields.Selection([
             ('call', "Call"),
             ('task', "Task"),
@@ -55,16 +60,12 @@ class Activity(UnionMixin, ActivityLineMixin):
         'get_interests', "Interest", readonly=True, sort=False)
     date = fields.DateTime(
         "Date", format='%H:%M',
-        states={
-            'readonly': Eval('state') != 'pending',
-            },
+        states=_states,
         help="When the activity was done or, until then, is planned.")
     duration = fields.TimeDelta("Duration", readonly=True)
     end_date = fields.DateTime(
         "End Date", format='%H:%M',
-        states={
-            'readonly': Eval('state') != 'pending',
-            },
+        states=_states,
         help="The date itself for what has no planned duration.")
     due = fields.Function(
         fields.Selection([
@@ -82,8 +83,15 @@ class Activity(UnionMixin, ActivityLineMixin):
         help="The employee whose agenda shows the activity.")
     done_by = fields.Many2One('company.employee', "Done By", readonly=True)
     state = fields.Selection(STATES, "State", readonly=True, sort=False)
+    only_attended = fields.Function(
+        fields.Boolean(
+            "Only Attended",
+            help="The user takes part in the meeting but may not change it."),
+        'get_only_attended')
     calendar_color = fields.Function(
         fields.Char("Color"), 'get_calendar_color')
+
+    del _states
 
     _calendar_colors = {
         'call': '#1b7a9c',
@@ -98,6 +106,9 @@ class Activity(UnionMixin, ActivityLineMixin):
         cls._buttons.update({
                 'open': {},
                 })
+        button = cls._buttons['record_result']
+        button['invisible'] |= Eval('only_attended', False)
+        button['depends'] = [*button['depends'], 'only_attended']
 
     @staticmethod
     def union_models():
@@ -215,6 +226,21 @@ class Activity(UnionMixin, ActivityLineMixin):
         if None in values:
             domains.append([('state', '!=', 'pending')])
         return ['OR', *domains] if domains else [('id', '=', None)]
+
+    @classmethod
+    def get_only_attended(cls, lines, name):
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        only_attended = {line.id: False for line in lines}
+        meetings = [
+            line for line in lines
+            if line.kind == 'meeting' and line.state == 'pending']
+        activities = cls.get_activities(meetings)
+        values = Meeting.get_only_attended(activities, name)
+        only_attended.update(
+            (line.id, values[activity.id])
+            for line, activity in zip(meetings, activities))
+        return only_attended
 
     @classmethod
     def get_calendar_color(cls, lines, name):

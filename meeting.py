@@ -83,6 +83,11 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
             [(None, "")] + ANSWERS, "My Answer", sort=False,
             help="The answer of the current employee."),
         'get_my_answer', searcher='search_my_answer')
+    only_attended = fields.Function(
+        fields.Boolean(
+            "Only Attended",
+            help="The user takes part in the meeting but may not change it."),
+        'get_only_attended')
     when = fields.Function(
         fields.Selection([
                 (None, ""),
@@ -137,6 +142,10 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
                         ('decline', 'declined'),
                         ]},
                 })
+        for name in ['cancel', 'invite', 'record_result']:
+            button = cls._buttons[name]
+            button['invisible'] |= Eval('only_attended', False)
+            button['depends'] = [*button['depends'], 'only_attended']
 
     @classmethod
     def default_duration(cls):
@@ -399,6 +408,20 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
                     *domain, ('answer', operator, value)])]
 
     @classmethod
+    def get_only_attended(cls, meetings, name):
+        pool = Pool()
+        Rule = pool.get('ir.rule')
+        if not Transaction().user:
+            return {m.id: False for m in meetings}
+        with check_access():
+            domain = Rule.domain_get(cls.__name__, mode='write')
+        changeable = set(map(int, cls.search([
+                        ('id', 'in', [m.id for m in meetings]),
+                        domain or [],
+                        ], order=[])))
+        return {m.id: m.id not in changeable for m in meetings}
+
+    @classmethod
     def _when_limits(cls):
         "Return the moments when today, tomorrow and the next week begin"
         pool = Pool()
@@ -578,18 +601,9 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
         """Check that the user may change the meetings
 
         An attendee reads the meeting and so reaches its buttons."""
-        pool = Pool()
-        Rule = pool.get('ir.rule')
-        if not Transaction().user:
-            return
-        with check_access():
-            domain = Rule.domain_get(cls.__name__, mode='write')
-        allowed = set(cls.search([
-                    ('id', 'in', [m.id for m in meetings]),
-                    domain or [],
-                    ]))
+        only_attended = cls.get_only_attended(meetings, 'only_attended')
         for meeting in meetings:
-            if meeting not in allowed:
+            if only_attended[meeting.id]:
                 raise AccessError(gettext(
                         'sale_opportunity_management.msg_meeting_organise',
                         meeting=meeting.rec_name,

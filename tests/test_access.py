@@ -425,10 +425,18 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
                 values, = Task.read([task.id], ['linked_trackings'])
                 self.assertEqual(len(values['linked_trackings']), number)
 
+    def is_invisible(self, record, button):
+        states = record._buttons[button]
+        values = {name: getattr(record, name) for name in states['depends']}
+        encoder = PYSONEncoder()
+        return PYSONDecoder(values).decode(
+            encoder.encode(states['invisible']))
+
     @with_transaction()
     def test_meeting(self):
         "Test what the attendees of a meeting may do with it"
         pool = Pool()
+        Activity = pool.get('sale.activity')
         Attendee = pool.get('sale.meeting.attendee')
         Meeting = pool.get('sale.meeting')
         Token = pool.get('sale.meeting.attendee.token')
@@ -476,12 +484,25 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
                         Attendee.delete([Attendee(attendee.id)])
                 if READ in allowed:
                     Attendee.read([a.id for a in meeting.attendees], ['email'])
+                    lines = [
+                        line for line in Activity.search(
+                            [('kind', '=', 'meeting')])
+                        if Activity.get_activities([line]) == [meeting]]
+                    self.assertTrue(lines)
+                    for record in [Meeting(meeting.id), *lines]:
+                        self.assertEqual(
+                            self.is_invisible(record, 'record_result'),
+                            WRITE not in allowed)
+                    for button in ['invite', 'cancel']:
+                        self.assertEqual(
+                            self.is_invisible(Meeting(meeting.id), button),
+                            WRITE not in allowed)
                 # Who knew it could answer for the attendees
                 with self.assertRaises(AccessError):
                     Token.search([])
                 if allowed == {READ}:
                     for button in ['invite', 'cancel']:
-                        with self.assertRaises(AccessError):
+                        with self.assertRaises(UserError):
                             getattr(Meeting, button)([Meeting(meeting.id)])
                     Meeting.accept([Meeting(meeting.id)])
                     self.assertEqual(
