@@ -93,6 +93,10 @@ class Activity(UnionMixin, ActivityLineMixin):
 
     del _states
 
+    _pending_values = {
+        **ActivityLineMixin._pending_values,
+        'due': {'overdue', 'today', 'week', 'later'},
+        }
     _calendar_colors = {
         'call': '#1b7a9c',
         'task': '#7a5ba8',

@@ -11,6 +11,7 @@ from sql.conditionals import Coalesce
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
+from trytond.model.modelstorage import is_leaf
 from trytond.modules.company.model import employee_field, set_employee
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, Id, If
@@ -30,6 +31,13 @@ STATES = [
 
 class ActivityLineMixin(ModelSQL, ModelView):
     "What the activities and the lines of sale.activity have in common"
+
+    _pending_order = [('date', 'ASC'), ('id', 'ASC')]
+    # The values of the fields that only what is pending has
+    _pending_values = {
+        'state': {'pending'},
+        'overdue': {True},
+        }
 
     business_unit = fields.Function(
         fields.Many2One('sale.business_unit', "Business Unit"),
@@ -97,6 +105,34 @@ class ActivityLineMixin(ModelSQL, ModelView):
                     ('date', '>=', now()),
                     ]
         return []
+
+    @classmethod
+    def search(
+            cls, domain, offset=0, limit=None, order=None, count=False,
+            query=False):
+        if order is None and cls._is_pending(domain):
+            # The history begins with the last one, the work with the first
+            order = cls._pending_order
+        return super().search(
+            domain, offset=offset, limit=limit, order=order, count=count,
+            query=query)
+
+    @classmethod
+    def _is_pending(cls, domain):
+        "Return if the domain finds only what is pending"
+        if is_leaf(domain):
+            name, operator, value, *_ = domain
+            values = cls._pending_values.get(name)
+            if values and operator == '=':
+                return value in values
+            elif values and operator == 'in':
+                return bool(value) and values.issuperset(value)
+            return False
+        operator, clauses = 'AND', list(domain)
+        if clauses and isinstance(clauses[0], str):
+            operator = clauses.pop(0)
+        test = all if operator == 'OR' else any
+        return bool(clauses) and test(map(cls._is_pending, clauses))
 
     @classmethod
     def view_attributes(cls):

@@ -28,6 +28,7 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
     _history = True
     _rec_name = 'summary'
     _reminder_icon = 'tryton-sale-meeting'
+    _pending_order = [('planned_date', 'ASC'), ('id', 'ASC')]
 
     _states = {
         'readonly': Eval('state') != 'pending',

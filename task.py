@@ -56,6 +56,10 @@ class Task(
     _reminder_icon = 'tryton-sale-task'
     _rec_name = 'summary'
     _progress_name = 'status'
+    _pending_values = {
+        **ActivityMixin._pending_values,
+        'status': {s for s, v in _STATUS_STATES.items() if v == 'pending'},
+        }
 
     _facts_states = ActivityMixin._facts_states
 

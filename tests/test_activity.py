@@ -11,6 +11,7 @@ from trytond.modules.sale_opportunity_management.exceptions import (
     ActivityPartyError, AlreadyRecordedError, PlannedDateError)
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
+from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
@@ -100,6 +101,60 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                                             ('due', operator, value)])},
                                 {a.date for a in Activity.search([])
                                     if (a.due == due) != negate})
+
+    @with_transaction()
+    def test_order(self):
+        "Test that the tabs begin with what is due first or was done last"
+        pool = Pool()
+        ActionWindow = pool.get('ir.action.act_window')
+        Activity = pool.get('sale.activity')
+        company = self.create_company()
+        employee = create_employee(company, "Olga")
+        with set_company(company), freeze(2026, 1, 1):
+            for Model in Activity.activity_models():
+                records = Model.create([{
+                            'summary': "Activity",
+                            'assignee': employee.id,
+                            'planned_date': dt.datetime(2026, 1, day),
+                            } for day in range(2, 10)])
+                result = {'done_by': employee.id}
+                if Model.__name__ == 'sale.call':
+                    result['outcome'] = 'answered'
+                if Model.__name__ == 'sale.task':
+                    Model.write(records[4:6], {
+                            'status': 'waiting',
+                            'reason': "Mail",
+                            })
+                for record in records[:4:2]:
+                    Model.write([record], {
+                            **result,
+                            'state': 'done',
+                            'done_date': record.planned_date
+                            - dt.timedelta(days=5),
+                            })
+        models = [Activity, *Activity.activity_models()]
+        seen = set()
+        with set_company(company), freeze(2026, 1, 4), \
+                Transaction().set_context(employee=employee.id):
+            decoder = PYSONDecoder(Transaction().context)
+            for action in ActionWindow.search([
+                        ('res_model', 'in', [m.__name__ for m in models]),
+                        ]):
+                Model = pool.get(action.res_model)
+                for tab in action.act_window_domains:
+                    with self.subTest(action=action.name, tab=tab.name):
+                        records = Model.search([
+                                decoder.decode(action.pyson_domain),
+                                [decoder.decode(tab.domain or '[]')],
+                                ], order=decoder.decode(action.pyson_order))
+                        dates = [r.date for r in records]
+                        pending = {r.state for r in records} == {'pending'}
+                        self.assertEqual(
+                            dates, sorted(dates, reverse=not pending))
+                        if len(dates) > 1:
+                            seen.add((Model.__name__, pending))
+        self.assertEqual(
+            seen, {(m.__name__, p) for m in models for p in [True, False]})
 
     @with_transaction()
     def test_move(self):
