@@ -477,6 +477,7 @@ class Erase(metaclass=PoolMeta):
         Call = pool.get('sale.call')
         Contact = pool.get('party.contact')
         ContactMechanism = pool.get('party.contact_mechanism')
+        DoNotCall = pool.get('sale.do_not_call')
         Identifier = pool.get('party.identifier')
         Meeting = pool.get('sale.meeting')
         Notification = pool.get('res.notification')
@@ -490,6 +491,17 @@ class Erase(metaclass=PoolMeta):
                         ('type', 'in', PHONE_TYPES),
                         ('value_compact', '!=', None),
                         ])]
+        attendees = ['OR',
+            ('party', '=', party_id),
+            ('employee.party', '=', party_id),
+            ('email', 'in', self._get_emails(party_id)),
+            ]
+        notified = {
+            Model: {a.id for a in Model.search([('party', '=', party_id)])}
+            for Model in Activity.activity_models()}
+        # The organiser is told the name of who answers
+        notified[Meeting].update(
+            a.meeting.id for a in Attendee.search(attendees))
         return super().to_erase(party_id) + [
             (ContactMechanism, [('party', '=', party_id)], True,
                 ['value_compact'], ['****']),
@@ -500,7 +512,7 @@ class Erase(metaclass=PoolMeta):
             (Typification, [('party', '=', party_id)], True,
                 ['rating_comment'], [None]),
             (Tracking, [('party', '=', party_id)], True,
-                ['comment', 'conclusion'], [None] * 2),
+                ['comment', 'conclusion', 'draft'], [None] * 3),
             (Call, [('party', '=', party_id)], True,
                 ['phone_number', 'phone_compact', 'summary', 'description'],
                 [None] * 4),
@@ -516,22 +528,17 @@ class Erase(metaclass=PoolMeta):
             (Meeting, [('party', '=', party_id)], True,
                 ['summary', 'description', 'agenda', 'place', 'link'],
                 ['****'] + [None] * 4),
-            (Attendee, ['OR',
-                    ('party', '=', party_id),
-                    ('employee.party', '=', party_id),
-                    ('email', 'in', self._get_emails(party_id)),
-                    ], False,
-                ['email'], [None]),
+            (Attendee, attendees, False, ['email'], [None]),
+            # The number stays, so that nobody calls it again
+            (DoNotCall, [('number', 'in', numbers)], False,
+                ['reason'], [None]),
             ] + [
             (Notification, [
                     ('model', '=', Model.__name__),
-                    ('records', 'in', [
-                            json.dumps([a.id]) for a in Model.search([
-                                    ('party', '=', party_id),
-                                    ])]),
+                    ('records', 'in', [json.dumps([i]) for i in sorted(ids)]),
                     ], False,
                 ['label', 'description'], [None] * 2)
-            for Model in Activity.activity_models()]
+            for Model, ids in notified.items()]
 
     @classmethod
     def _get_emails(cls, party_id):

@@ -987,6 +987,96 @@ class TrackingTestCase(TrackingTestMixin, unittest.TestCase):
             # The figures stay
             self.assertEqual(Tracking(tracking.id).interest, '2')
 
+    @with_transaction()
+    def test_erase_notifications(self):
+        "Test that erasing reaches the meetings and the notifications"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Attendee = pool.get('sale.meeting.attendee')
+        DoNotCall = pool.get('sale.do_not_call')
+        Erase = pool.get('party.erase', type='wizard')
+        Feed = pool.get('sale.agenda.feed')
+        Meeting = pool.get('sale.meeting')
+        Notification = pool.get('res.notification')
+        Party = pool.get('party.party')
+        Task = pool.get('sale.task')
+        Tracking = pool.get('sale.tracking')
+        User = pool.get('res.user')
+        company = self.create_company()
+        employee = create_employee(company, "Olga")
+        User.create([{
+                    'name': "Olga",
+                    'login': 'olga',
+                    'companies': [('add', [company.id])],
+                    'company': company.id,
+                    'employees': [('add', [employee.id])],
+                    'employee': employee.id,
+                    }])
+        with set_company(company), freeze(2026, 3, 1):
+            party, = Party.create([{
+                        'name': "Zacarias Secret",
+                        'contacts': [('create', [{
+                                        'name': "Zacarias Junior",
+                                        }])],
+                        'contact_mechanisms': [('create', [{
+                                        'type': 'email',
+                                        'value': 'Zacarias@example.com',
+                                        }, {
+                                        'type': 'mobile',
+                                        'value': '3109998877',
+                                        }])],
+                        }])
+            contact, = party.contacts
+            DoNotCall.register(company, [party], reason="Zacarias is angry")
+            tracking = self.create_tracking(company, party=party.id)
+            Tracking.write([tracking], {'draft': "Zacarias is not there"})
+            Tracking.assign([tracking], [employee])
+            Task.create([{
+                        'tracking': tracking.id,
+                        'summary': "Visit Zacarias",
+                        'planned_date': dt.datetime(2026, 3, 2),
+                        'reminder': dt.timedelta(hours=1),
+                        'assignee': employee.id,
+                        }])
+            meetings = Meeting.create([{
+                        'summary': "Fair",
+                        'planned_date': dt.datetime(2026, 3, 2),
+                        'assignee': employee.id,
+                        'attendees': [('create', [values])],
+                        } for values in [
+                        {'party': party.id},
+                        {'contact': contact.id},
+                        {'email': 'zacarias@example.com'},
+                        ]])
+            Attendee.give_answer(
+                [a for m in meetings for a in m.attendees], 'accepted')
+        with set_company(company), freeze(2026, 3, 1, 23, 30):
+            Activity.send_reminders()
+        # As the commit does
+        Transaction()._store_user_notifications()
+        Feed.renew(employee)
+        feed, = Feed.search([])
+        with set_company(company), freeze(2026, 3, 2), \
+                Transaction().set_context(_skip_warnings=True):
+            self.assertIn(b'acarias', feed.to_ical())
+            self.assertEqual(
+                {n.model for n in Notification.search([])},
+                {'sale.tracking', 'sale.task', 'sale.meeting'})
+            Tracking.close([tracking])
+            Party.write([party], {'active': False})
+            session_id, _, _ = Erase.create()
+            erase = Erase(session_id)
+            erase.ask.party = party
+            erase.transition_erase()
+            Erase.delete(session_id)
+            self.assertEqual([
+                    t for t in self.all_texts().splitlines()
+                    if 'zacarias' in t], [])
+            self.assertNotIn(b'acarias', feed.to_ical())
+            # The meetings take place
+            self.assertEqual(
+                {m.state for m in Meeting.browse(meetings)}, {'pending'})
+
     def all_texts(self):
         "The texts of all the tables and of their history"
         cursor = Transaction().connection.cursor()
