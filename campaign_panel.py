@@ -219,13 +219,17 @@ class Attend(Wizard):
                 default=True),
             ])
     chosen = StateTransition()
+    # The web client makes the access keys of the first letters of the labels
+    # but d, e, f, i, n, t and w: each needs another one in every language
     attend = StateView(
         'sale.campaign.attend.customer',
         'sale_opportunity_management.campaign_attend_customer_view_form', [
             Button("Leave", 'leave', 'tryton-exit', validate=False),
-            Button("Skip", 'skip', 'tryton-undo', validate=False),
-            Button("Save", 'save', 'tryton-save'),
-            Button("Finish", 'finish', 'tryton-ok'),
+            Button(
+                "Give Reason and Skip", 'skip', 'tryton-undo',
+                validate=False),
+            Button("Only Save", 'save', 'tryton-save'),
+            Button("Apply and Finish", 'finish', 'tryton-ok'),
             Button("Save and Next", 'save_next', 'tryton-forward',
                 default=True),
             ])

@@ -167,6 +167,22 @@ class Sao:
                 # The dialogs fade in and out
                 self.page.wait_for_timeout(500)
 
+    def press_access(self, key):
+        "Press the access key, which is no key for the keyboard of playwright"
+        session = self._context.new_cdp_session(self.page)
+        for type_ in ['keyDown', 'keyUp']:
+            session.send('Input.dispatchKeyEvent', {
+                    'type': type_,
+                    'modifiers': 1,
+                    'key': key,
+                    'code': f'Key{key.upper()}',
+                    'windowsVirtualKeyCode': ord(key.upper()),
+                    **({'text': key, 'unmodifiedText': key}
+                        if type_ == 'keyDown' else {}),
+                    })
+        session.detach()
+        self.wait()
+
     def type(self, text):
         "Type the text where the focus is"
         self.page.keyboard.type(text)

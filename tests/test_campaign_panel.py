@@ -3,7 +3,10 @@
 # terms.
 
 import datetime as dt
+import os
 import unittest
+
+import polib
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.sale_opportunity_management.exceptions import AttendError
@@ -74,6 +77,28 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
         Note = pool.get('ir.note')
         return [
             n.message for n in Note.search([('resource', '=', str(tracking))])]
+
+    @with_transaction()
+    def test_access_keys(self):
+        "Test that each button of the dialog has an own key"
+        pool = Pool()
+        Attend = pool.get('sale.campaign.attend', type='wizard')
+        labels = [b.string for b in Attend.attend.buttons]
+        catalogue = polib.pofile(os.path.join(
+                os.path.dirname(os.path.dirname(__file__)),
+                'locale', 'es.po'))
+        spanish = [
+            e.msgstr for e in catalogue
+            if e.msgctxt.startswith(
+                'wizard_button:sale.campaign.attend,attend,')
+            and e.msgid in labels]
+        for strings in [labels, spanish]:
+            # As the web client derives them
+            keys = [
+                next(c for c in string.lower() if c not in 'defintw')
+                for string in strings]
+            with self.subTest(keys=dict(zip(strings, keys))):
+                self.assertEqual(len(set(keys)), len(keys))
 
     @with_transaction()
     def test_correct(self):
