@@ -13,6 +13,7 @@ from trytond.transaction import Transaction, check_access, without_check_access
 
 from .exceptions import AttendError
 from .moment import to_local
+from .party import PHONE_TYPES
 
 _ADDRESS = ['street', 'postal_code', 'city', 'country', 'subdivision']
 
@@ -204,6 +205,7 @@ class AttendCustomer(ModelView):
                     'party': party.id,
                     'mechanism': mechanism.id,
                     'dial_url': mechanism.dial_url,
+                    'icon': self._get_icon(mechanism),
                     })
             if contact:
                 mechanisms[-1]['contact.'] = {'rec_name': contact.rec_name}
@@ -224,6 +226,14 @@ class AttendCustomer(ModelView):
             'contacts': contacts,
             'shown': json.dumps(shown),
             }
+
+    @classmethod
+    def _get_icon(cls, mechanism):
+        if mechanism.type in PHONE_TYPES:
+            return 'tryton-sale-call'
+        elif mechanism.type == 'email':
+            return 'tryton-email'
+        return 'tryton-public'
 
     def _get_history(self, tracking, limit=50):
         "Return the lines of what was done with the customer, newest first"
@@ -504,6 +514,7 @@ class AttendMechanism(ModelView):
     dial_url = fields.Char(
         "Dial", readonly=True,
         help="Call the number or write to the address.")
+    icon = fields.Char("Icon", readonly=True)
 
     @classmethod
     def default_party(cls):
