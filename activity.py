@@ -62,6 +62,9 @@ class Activity(UnionMixin, ActivityLineMixin):
         "Date", format='%H:%M',
         states=_states,
         help="When the activity was done or, until then, is planned.")
+    calendar_date = fields.DateTime(
+        "Calendar Date", format='%H:%M', states=_states,
+        help="Where the calendar shows the activity.")
     duration = fields.TimeDelta("Duration", readonly=True)
     end_date = fields.DateTime(
         "End Date", format='%H:%M',
@@ -284,13 +287,17 @@ class Activity(UnionMixin, ActivityLineMixin):
     def write(cls, *args):
         # The lines are those of a query: what is moved are the activities
         for lines, values in zip(args[::2], args[1::2]):
-            if values.keys() - {'date', 'end_date'}:
+            if values.keys() - {'date', 'calendar_date', 'end_date'}:
                 raise AccessError(gettext(
                         'sale_opportunity_management.msg_activity_line'))
             for line, activity in zip(lines, cls.get_activities(lines)):
-                activity.__class__.write([activity], activity.move_values(
-                        values.get('date', line.date),
-                        values.get('end_date', line.end_date)))
+                start = values.get('calendar_date') or (
+                    line.calendar_date
+                    + (values.get('date', line.date) - line.date))
+                end = values.get('end_date') or (
+                    line.end_date + (start - line.calendar_date))
+                activity.__class__.write(
+                    [activity], activity.move_values(start, end))
 
 
 class Open(Wizard):

@@ -577,6 +577,7 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         _, _, kind = cls.__name__.rpartition('.')
         columns['kind'] = Literal(kind)
         columns['role'] = Literal('main')
+        columns['calendar_date'] = table.date
         columns['end_date'] = Coalesce(
             columns.get('end_date', Literal(None)), table.date)
         return columns
@@ -594,9 +595,9 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         "The activity of the line of sale.activity"
         return self
 
-    def move_values(self, date, end_date):
+    def move_values(self, start, end):
         "Return the values to write to move the activity on the calendar"
-        return {'planned_date': date}
+        return {'planned_date': start}
 
     @classmethod
     def get_trackings(cls, activities):

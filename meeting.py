@@ -632,7 +632,12 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
         columns = super().activity_columns(table)
         columns['duration'] = Case(
             (table.whole_day == Literal(True), Null), else_=table.duration)
+        # Neither where it is due nor where its result was entered
+        columns['calendar_date'] = table.planned_date
         return columns
+
+    def move_values(self, start, end):
+        return {**super().move_values(start, end), 'end_date': end}
 
     @classmethod
     def copy(cls, meetings, default=None):

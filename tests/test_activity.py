@@ -171,7 +171,7 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
             line, = tracking.activities
             date = dt.datetime(2026, 1, 5, 10)
             # As the calendar does, which moves the end too
-            Activity.write([line], {'date': date, 'end_date': date})
+            Activity.write([line], {'calendar_date': date, 'end_date': date})
             self.assertEqual(Call(call.id).planned_date, date)
             self.assertEqual(
                 tracking.__class__(tracking.id).next_activity, date)

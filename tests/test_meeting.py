@@ -474,3 +474,69 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
             Attendee.give_answer([attendee], 'declined')
             self.assertEqual(
                 len(Activity.search([('kind', '=', 'meeting')])), 2)
+
+    @with_transaction()
+    def test_calendar(self):
+        "Test where the agenda shows the meetings and moves them"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga = create_person(company, "Olga", 'olga@example.com')
+            meeting = create_meeting(company, olga, 2026, 3, 2, 9)
+            day = create_meeting(company, olga, 2026, 3, 4, whole_day=True)
+
+            def line(meeting):
+                line, = [
+                    line for line in Activity.search([])
+                    if Activity.get_activities([line]) == [meeting]]
+                return line
+
+            def period(meeting):
+                meeting = Meeting(meeting.id)
+                return meeting.planned_date, meeting.end_date
+            for record in [meeting, day]:
+                shown = line(record)
+                self.assertEqual(
+                    (shown.calendar_date, shown.end_date), period(record))
+            # The whole meeting
+            Activity.write([line(meeting)], {
+                    'calendar_date': dt.datetime(2026, 3, 3, 15),
+                    'end_date': dt.datetime(2026, 3, 3, 16),
+                    })
+            self.assertEqual(period(meeting), (
+                    dt.datetime(2026, 3, 3, 15), dt.datetime(2026, 3, 3, 16)))
+            # Only its end
+            Activity.write([line(meeting)], {
+                    'end_date': dt.datetime(2026, 3, 3, 18),
+                    })
+            self.assertEqual(period(meeting), (
+                    dt.datetime(2026, 3, 3, 15), dt.datetime(2026, 3, 3, 18)))
+            # Only its start, as the form does
+            Activity.write([line(meeting)], {
+                    'date': dt.datetime(2026, 3, 5, 15),
+                    })
+            self.assertEqual(period(meeting), (
+                    dt.datetime(2026, 3, 5, 15), dt.datetime(2026, 3, 5, 18)))
+            Activity.write([line(day)], {
+                    'calendar_date': dt.datetime(2026, 3, 6, 5),
+                    'end_date': dt.datetime(2026, 3, 7, 5),
+                    })
+            self.assertEqual(Meeting(day.id).first_day, dt.date(2026, 3, 6))
+            self.assertEqual(Meeting(day.id).last_day, dt.date(2026, 3, 6))
+            shown = line(day)
+            Activity.write([shown], {
+                    'date': shown.date + dt.timedelta(days=1),
+                    })
+            self.assertEqual(Meeting(day.id).first_day, dt.date(2026, 3, 7))
+            self.assertEqual(Meeting(day.id).last_day, dt.date(2026, 3, 7))
+        with set_company(company), freeze(2026, 3, 8):
+            # What was done stays where it was
+            Meeting.write([meeting], {
+                    'state': 'done',
+                    'done_date': dt.datetime(2026, 3, 7),
+                    })
+            shown = line(meeting)
+            self.assertEqual(
+                (shown.calendar_date, shown.end_date), period(meeting))
