@@ -14,6 +14,7 @@ from trytond.transaction import Transaction, check_access, without_check_access
 from .exceptions import AttendError
 from .moment import to_local
 from .party import PHONE_TYPES
+from .party_register import MechanismLineMixin
 
 _ADDRESS = ['street', 'postal_code', 'city', 'country', 'subdivision']
 
@@ -498,7 +499,7 @@ class AttendCustomer(ModelView):
         return bool(files)
 
 
-class AttendMechanism(ModelView):
+class AttendMechanism(MechanismLineMixin):
     __name__ = 'sale.campaign.attend.mechanism'
 
     mechanism = fields.Integer("Contact Mechanism", readonly=True)
@@ -509,8 +510,6 @@ class AttendMechanism(ModelView):
             ('party', '=', Eval('party', -1)),
             ],
         help="The person who is reached by it.")
-    type = fields.Selection('get_types', "Type", required=True, sort=False)
-    value = fields.Char("Value")
     dial_url = fields.Char(
         "Dial", readonly=True,
         help="Call the number or write to the address.")
@@ -519,16 +518,6 @@ class AttendMechanism(ModelView):
     @classmethod
     def default_party(cls):
         return Transaction().context.get('attended_party')
-
-    @classmethod
-    def default_type(cls):
-        return 'phone'
-
-    @classmethod
-    def get_types(cls):
-        pool = Pool()
-        ContactMechanism = pool.get('party.contact_mechanism')
-        return ContactMechanism.fields_get(['type'])['type']['selection']
 
 
 class AttendContact(ModelView):

@@ -307,12 +307,12 @@ class RegisterStart(ModelView):
         return tracking
 
 
-class RegisterMechanism(ModelView):
-    __name__ = 'party.register.mechanism'
+class MechanismLineMixin(ModelView):
+    "A line to type a contact mechanism"
 
     type = fields.Selection(
         'get_types', "Type", required=True, sort=False)
-    value = fields.Char("Value", required=True)
+    value = fields.Char("Value")
 
     @classmethod
     def default_type(cls):
@@ -323,6 +323,15 @@ class RegisterMechanism(ModelView):
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
         return ContactMechanism.fields_get(['type'])['type']['selection']
+
+
+class RegisterMechanism(MechanismLineMixin):
+    __name__ = 'party.register.mechanism'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.value.required = True
 
 
 class RegisterContact(ModelView):
