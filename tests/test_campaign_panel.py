@@ -399,6 +399,59 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
             ["2 open opportunities", None])
 
     @with_transaction()
+    def test_sales(self):
+        "Test that who may read the sales sees those of the customer"
+        pool = Pool()
+        Address = pool.get('party.address')
+        Data = pool.get('ir.model.data')
+        Sale = pool.get('sale.sale')
+        User = pool.get('res.user')
+        self.set_up(2)
+        tracking, other = self.trackings
+        addresses = {
+            record: Address.create([{'party': record.party.id}])[0].id
+            for record in self.trackings}
+        sales = Sale.create([{
+                    'party': record.party.id,
+                    'company': self.company.id,
+                    'currency': self.company.currency.id,
+                    'invoice_address': addresses[record],
+                    'shipment_address': addresses[record],
+                    'sale_date': date,
+                    'state': state,
+                    } for record, date, state in [
+                    (tracking, None, 'quotation'),
+                    (tracking, dt.date(2026, 1, 1), 'processing'),
+                    (tracking, dt.date(2026, 3, 1), 'done'),
+                    (tracking, dt.date(2026, 4, 1), 'cancelled'),
+                    (other, dt.date(2026, 2, 1), 'confirmed'),
+                    ]])
+        plans = ["2 sales, the last on 03/01/2026", "1 sale, on 02/01/2026"]
+        tracking.__class__.write(self.trackings, {
+                'operator': self.employees['operator'].id,
+                })
+        # How many there are but nothing of them is for everybody
+        screen = Screen(self, 'operator', tracking)
+        self.assertEqual(screen.form['plan'], plans[0])
+        self.assertNotIn('sales', screen.form)
+        screen.execute('leave')
+
+        user = self.users['operator']
+        User.write([user], {
+                'groups': [('add', [
+                            Data.get_id('sale', 'group_sale')])],
+                })
+        for record, plan, expected in [
+                (tracking, plans[0], sales[3::-1]),
+                (other, plans[1], sales[4:]),
+                ]:
+            with self.subTest(plan=plan):
+                screen = Screen(self, 'operator', record)
+                self.assertEqual(screen.form['plan'], plan)
+                self.assertEqual(
+                    screen.form['sales'], [s.id for s in expected])
+
+    @with_transaction()
     def test_dial(self):
         "Test that the numbers are dialed as configured"
         pool = Pool()
