@@ -13,7 +13,6 @@ from trytond.transaction import Transaction, check_access, without_check_access
 
 from .exceptions import AttendError
 from .moment import to_local
-from .party import PHONE_TYPES
 from .party_register import MechanismLineMixin
 
 _ADDRESS = ['street', 'postal_code', 'city', 'country', 'subdivision']
@@ -206,7 +205,6 @@ class AttendCustomer(ModelView):
                     'party': party.id,
                     'mechanism': mechanism.id,
                     'dial_url': mechanism.dial_url,
-                    'icon': self._get_icon(mechanism),
                     })
             if contact:
                 mechanisms[-1]['contact.'] = {'rec_name': contact.rec_name}
@@ -227,14 +225,6 @@ class AttendCustomer(ModelView):
             'contacts': contacts,
             'shown': json.dumps(shown),
             }
-
-    @classmethod
-    def _get_icon(cls, mechanism):
-        if mechanism.type in PHONE_TYPES:
-            return 'tryton-sale-call'
-        elif mechanism.type == 'email':
-            return 'tryton-email'
-        return 'tryton-public'
 
     def _get_history(self, tracking, limit=50):
         "Return the lines of what was done with the customer, newest first"
@@ -513,7 +503,6 @@ class AttendMechanism(MechanismLineMixin):
     dial_url = fields.Char(
         "Dial", readonly=True,
         help="Call the number or write to the address.")
-    icon = fields.Char("Icon", readonly=True)
 
     @classmethod
     def default_party(cls):

@@ -138,9 +138,6 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
         self.assertEqual(screen.form['name'], "Optics")
         self.assertEqual(screen.form['city'], "Cali")
         self.assertEqual(
-            [m['icon'] for m in screen.form['mechanisms']
-                if m['value'] == 'new@example.com'], ['tryton-email'])
-        self.assertEqual(
             {m['value'] for m in screen.form['mechanisms']},
             {'+57 310 5559999', 'new@example.com', '+57 310 5550001'})
         self.assertEqual(Address(address.id).street, "First Street")
