@@ -140,11 +140,13 @@ class ReminderMixin(ModelSQL):
                 language=user.language.code if user.language else None):
             return Notification(
                 user=user,
+                # What it is about first: the clients cut long labels
                 label=gettext(
-                    'sale_opportunity_management.msg_reminder',
-                    date=self._format_date(self.planned_date),
+                    'sale_opportunity_management.msg_reminder_notification',
                     activity=self.reminder_subject),
-                description=self.reminder_details,
+                description=', '.join(filter(None, [
+                            self._format_date(self.planned_date),
+                            self.reminder_details])),
                 icon=self._reminder_icon,
                 model=self.__name__,
                 records=json.dumps([self.id]))

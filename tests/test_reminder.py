@@ -142,6 +142,7 @@ class ReminderTestCase(TrackingTestMixin, unittest.TestCase):
     def test_kinds(self):
         "Test that calls and tasks are reminded of too"
         pool = Pool()
+        Notification = pool.get('res.notification')
         company = self.create_company()
         for day, name in [(2, 'call'), (3, 'task')]:
             with self.subTest(name=name):
@@ -160,5 +161,10 @@ class ReminderTestCase(TrackingTestMixin, unittest.TestCase):
                             ])
                 self.assertEqual(
                     self.remind(company, 2026, 3, day, 13), {name})
+                notification, = Notification.search([])
+                self.assertEqual(notification.label, "Reminder: Prices")
+                self.assertEqual(
+                    notification.description.split(),
+                    [f'03/0{day}/2026', '09:00'])
                 self.assertEqual(
                     self.remind(company, 2026, 3, day, 14), set())
