@@ -118,10 +118,6 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
         cls.planned_date.string = "Start"
         cls.planned_date.required = True
         cls.planned_date.help = "When the meeting begins."
-        cls.planned_date.states = {
-            **cls.planned_date.states,
-            'invisible': Eval('whole_day', False),
-            }
         t = cls.__table__()
         cls._sql_indexes.update({
                 Index(
@@ -494,6 +490,13 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
     @classmethod
     def view_attributes(cls):
         return super().view_attributes() + [
+            # The lists show when those of whole days begin
+            ('/form//group[@id="hours"]', 'states', {
+                    'invisible': Eval('whole_day', False),
+                    }),
+            ('/form//group[@id="days"]', 'states', {
+                    'invisible': ~Eval('whole_day', False),
+                    }),
             ('/tree/field[@name="my_answer"]', 'visual',
                 If(Eval('my_answer') == 'needs_action', 'warning', '')),
             ]
