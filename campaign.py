@@ -540,6 +540,11 @@ class CampaignOperator(ModelSQL):
         'company.employee', "Employee", required=True, ondelete='CASCADE')
 
     @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('campaign')
+
+    @classmethod
     def on_delete(cls, operators):
         pool = Pool()
         Tracking = pool.get('sale.tracking')

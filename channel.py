@@ -135,6 +135,11 @@ class _ChannelEmployee(ModelSQL):
         'company.employee', "Employee", required=True, ondelete='CASCADE')
 
     @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('channel')
+
+    @classmethod
     def on_modification(cls, mode, employees, field_names=None):
         pool = Pool()
         Channel = pool.get('sale.channel')

@@ -529,6 +529,48 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
                 self.assertEqual(roles, [i < number for i in range(3)])
 
     @with_transaction()
+    def test_teams(self):
+        "Test who says who works for the channels and the campaigns"
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Campaign = pool.get('sale.campaign')
+        CampaignOperator = pool.get('sale.campaign-company.employee')
+        ChannelManager = pool.get('sale.channel-manager-company.employee')
+        ChannelMember = pool.get('sale.channel-member-company.employee')
+        Typology = pool.get('sale.campaign.typology')
+        company, employees, users, owners, _ = self.setup_records()
+        for owner in ['own', 'foreign']:
+            o_company, channel, _ = owners[owner]
+            colleague = create_employee(o_company, f"colleague {owner}")
+            values = {'name': owner, 'company': o_company.id}
+            unit, = BusinessUnit.create([values])
+            typology, = Typology.create([values])
+            campaign, = Campaign.create([{
+                        **values,
+                        'typology': typology.id,
+                        'business_unit': unit.id,
+                        'state': 'running',
+                        # They do not see those of the others
+                        'operators': [('add', [
+                                    employees[r].id for r in TABLE
+                                    if owner == 'own'])],
+                        }])
+            for role, rights in TABLE.items():
+                allowed = rights['config' if owner == 'own' else 'foreign']
+                for Team, target in [
+                        (CampaignOperator, {'campaign': campaign.id}),
+                        (ChannelManager, {'channel': channel.id}),
+                        (ChannelMember, {'channel': channel.id}),
+                        ]:
+                    record, = Team.create(
+                        [{**target, 'employee': employees['outside'].id}])
+                    with self.subTest(
+                                role=role, owner=owner, model=Team.__name__), \
+                            self.as_user(users[role]):
+                        self.assertOperations(
+                            allowed, record, {'employee': colleague.id})
+
+    @with_transaction()
     def test_relations(self):
         "Test what is reached through relations and searches"
         pool = Pool()
