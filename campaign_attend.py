@@ -234,16 +234,23 @@ class AttendMixin(ModelSQL):
     def save_draft(cls, tracking, draft):
         """Keep what was typed until the tracking is attended again
 
-        When somebody else has taken it meanwhile, it becomes a comment.
+        When somebody else has taken it meanwhile or the user does not work
+        for the campaign any more, it becomes a comment.
         Whatever the state of the campaign is, nothing is lost."""
+        pool = Pool()
+        User = pool.get('res.user')
         draft = (draft or '').strip()
         with without_check_access():
             tracking = cls(tracking.id)
-            if not tracking.campaign:
-                raise AttendError(gettext(
-                        'sale_opportunity_management.msg_campaign_none',
-                        tracking=tracking.rec_name))
-            employee = tracking.campaign.get_member()
+            try:
+                employee = tracking._get_member()
+            except AttendError:
+                if (not tracking.operator
+                        or tracking.operator.id not in User.get_employees()):
+                    raise
+                if draft:
+                    tracking._add_note(draft)
+                return
             try:
                 tracking = tracking._hold(employee)
             except AttendError:

@@ -310,9 +310,14 @@ class AttendCustomer(ModelView):
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         self.save_customer()
-        Tracking.save_draft(
-            self.tracking, self.comment, result=self.selected_result,
-            callback_date=self.callback_date)
+        try:
+            Tracking.save_draft(
+                self.tracking, self.comment, result=self.selected_result,
+                callback_date=self.callback_date)
+        except AttendError:
+            # Who has nothing to lose can always leave
+            if (self.comment or '').strip():
+                raise
 
     def save(self):
         "Leave the comment and keep the tracking"

@@ -149,7 +149,7 @@ class PanelMixin(ModelSQL, ModelView):
         with without_check_access():
             tracking = cls(tracking.id)
             try:
-                tracking = tracking._hold(tracking.campaign.get_member())
+                tracking = tracking._hold(tracking._get_member())
             except AttendError:
                 # It is with somebody else now
                 return

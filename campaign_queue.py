@@ -492,15 +492,23 @@ class QueueMixin(ModelSQL):
                 _campaign_queue=True, _notify_assigned=False):
             cls.write(*args)
 
+    def _get_campaign(self):
+        tracking = self.__class__(self.id)
+        if not tracking.campaign:
+            raise AttendError(gettext(
+                    'sale_opportunity_management.msg_campaign_none',
+                    tracking=tracking.rec_name))
+        return tracking.campaign
+
     def _get_attendant(self):
         "Return the employee of the user who attends the tracking"
         with without_check_access():
-            campaign = self.__class__(self.id).campaign
-            if not campaign:
-                raise AttendError(gettext(
-                        'sale_opportunity_management.msg_campaign_none',
-                        tracking=self.__class__(self.id).rec_name))
-            return campaign.get_attendant()
+            return self._get_campaign().get_attendant()
+
+    def _get_member(self):
+        "Return the employee of the user who works for the campaign"
+        with without_check_access():
+            return self._get_campaign().get_member()
 
     def _hold(self, employee):
         """Lock the tracking if the employee may work on it

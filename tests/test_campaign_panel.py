@@ -255,6 +255,57 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
         self.assertIsNone(tracking.draft_result)
 
     @with_transaction()
+    def test_campaign_left(self):
+        "Test that nothing is lost when the user leaves the campaign"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        Tracking = pool.get('sale.tracking')
+        self.set_up(3)
+        campaign = self.campaign
+        operator = self.employees['operator']
+        colleague = self.employees['colleague']
+
+        def join():
+            Campaign.write([campaign], {
+                    'operators': [('add', [operator.id])],
+                    })
+
+        def leave():
+            Campaign.write([campaign], {
+                    'operators': [('remove', [operator.id])],
+                    })
+
+        def give_away(tracking):
+            leave()
+            Tracking.write([tracking], {'operator': colleague.id})
+
+        for tracking, change, kept in zip(self.trackings, [
+                    lambda tracking: leave(),
+                    lambda tracking: Tracking.write(
+                        [tracking], {'campaign': None}),
+                    give_away,
+                    ], [True, True, False]):
+            with self.subTest(tracking=tracking.rec_name):
+                join()
+                Tracking.write([tracking], {'operator': operator.id})
+                screen = Screen(self, 'operator', tracking)
+                change(tracking)
+                screen.form['comment'] = "Wants a catalogue"
+                for state in ['save', 'save_next', 'skip']:
+                    with self.assertRaises(AttendError):
+                        screen.execute(state)
+                if kept:
+                    screen.execute('leave')
+                    self.assertEqual(
+                        self.notes(tracking), ["Wants a catalogue"])
+                else:
+                    with self.assertRaises(AttendError):
+                        screen.execute('leave')
+                    screen.form['comment'] = None
+                    screen.execute('leave')
+                    self.assertEqual(self.notes(tracking), [])
+
+    @with_transaction()
     def test_first_given_away(self):
         "Test that the dialog goes on when its first customer is given away"
         pool = Pool()
