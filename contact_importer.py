@@ -3,7 +3,6 @@
 # terms.
 
 from collections import defaultdict
-from contextlib import contextmanager
 
 from sql.functions import Lower
 
@@ -18,6 +17,7 @@ from trytond.transaction import (
 
 from .contact_row import RowReader, city_key
 from .party import PHONE_TYPES, normalize_name
+from .savepoint import savepoint
 
 _ADDRESS = [
     'street_unstructured', 'postal_code', 'city', 'country', 'subdivision']
@@ -52,7 +52,7 @@ class Importer:
         self.created = {}
 
     def run(self):
-        with self._savepoint(keep=not self.options.get('dry_run')):
+        with savepoint(keep=not self.options.get('dry_run')):
             if not self.options.get('dry_run'):
                 self._lock()
             rows, refused = [], []
@@ -116,7 +116,7 @@ class Importer:
             return
         counts, created = self.counts.copy(), self.created.copy()
         try:
-            with self._savepoint():
+            with savepoint():
                 self._save(self._plan(rows))
             return
         except _REFUSALS as e:
@@ -152,36 +152,6 @@ class Importer:
                 if customer.is_named(row) and not customer.is_other(row):
                     reject['customer'] = Party(customer.id).code
                     break
-
-    @contextmanager
-    def _savepoint(self, keep=True):
-        transaction = Transaction()
-        connection = transaction.connection
-        cursor = connection.cursor()
-        if not getattr(connection, 'in_transaction', True):
-            # On SQLite it would be the transaction
-            cursor.execute('BEGIN IMMEDIATE')
-        logs = len(transaction.log_records)
-        notifications = len(transaction.user_notifications)
-
-        def rollback():
-            cursor.execute('ROLLBACK TO SAVEPOINT contact_import')
-            for cache in transaction.cache.values():
-                cache.clear()
-            del transaction.log_records[logs:]
-            del transaction.user_notifications[notifications:]
-
-        cursor.execute('SAVEPOINT contact_import')
-        try:
-            yield
-        except BaseException:
-            rollback()
-            raise
-        else:
-            if not keep:
-                rollback()
-        finally:
-            cursor.execute('RELEASE SAVEPOINT contact_import')
 
     def _plan(self, rows):
         "Return the customers to save with what the rows tell of them"

@@ -16,6 +16,7 @@ from trytond.modules.sale_opportunity_management.contact_file import (
     COLUMNS, ContactFile, FileError, Rejects, escape, unescape)
 from trytond.modules.sale_opportunity_management.contact_importer import (
     Importer)
+from trytond.modules.sale_opportunity_management.savepoint import savepoint
 from trytond.pool import Pool
 from trytond.tests.test_tryton import (
     activate_module, drop_db, with_transaction)
@@ -623,7 +624,7 @@ class ContactImportTestCase(unittest.TestCase):
                 for context in [{}, {'_validate_filled': True}]:
                     with self.subTest(
                             model=model, values=values, context=context), \
-                            Importer([], {})._savepoint(keep=False), \
+                            savepoint(keep=False), \
                             Transaction().set_context(context), \
                             self.assertRaises(ValidationError):
                         # One that is invalid among others
