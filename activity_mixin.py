@@ -381,6 +381,11 @@ class ActivityMixin(Workflow, ActivityLineMixin):
     def _texts(self):
         return [self.summary, self.description]
 
+    @property
+    def needs_assignee(self):
+        "Whether there must be somebody who has to do it"
+        return self.__class__.assignee.required
+
     @classmethod
     def preprocess_values(cls, mode, values):
         pool = Pool()

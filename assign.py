@@ -167,7 +167,8 @@ class AssignMixin(ModelSQL):
 
         previous is a dictionary of the previous operator by tracking id and
         operator the id of the new one.  What was done stays with who did it
-        and what is planned for somebody else with them."""
+        and what is planned for somebody else with them.  Without new operator
+        also what nobody may leave unassigned, like a meeting."""
         pool = Pool()
         Activity = pool.get('sale.activity')
         Employee = pool.get('company.employee')
@@ -182,8 +183,9 @@ class AssignMixin(ModelSQL):
                                 ('tracking', 'in', list(previous)),
                                 ('state', '=', 'pending'),
                                 ], order=[])
-                        if not a.assignee
-                        or a.assignee == previous[a.tracking.id]]:
+                        if (not a.assignee
+                            or a.assignee == previous[a.tracking.id])
+                        and (operator or not a.needs_assignee)]:
                     Model.write(activities, {'assignee': operator})
         if operator:
             if opportunities := [

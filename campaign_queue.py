@@ -2,12 +2,14 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import logging
 import random
 
 from sql import For, Literal, Null, Union
 from sql.conditionals import Coalesce
 
 from trytond import backend
+from trytond.exceptions import UserError, UserWarning
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, fields
 from trytond.model.exceptions import AccessError
@@ -18,6 +20,9 @@ from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import AttendError
 from .moment import now, this_minute, to_local
+from .savepoint import savepoint
+
+logger = logging.getLogger(__name__)
 
 PRIORITIES = [
     ('1', "Low"),
@@ -616,7 +621,7 @@ class QueueMixin(ModelSQL):
     def give_back(cls, ids, next_attempt=None):
         """Give the taken trackings back to the queue of their campaign
 
-        Those that somebody else is changing are left.
+        Those that somebody else is changing or that are refused are left.
         next_attempt is the moment from which they come again."""
         with without_check_access():
             for id_ in ids:
@@ -624,8 +629,14 @@ class QueueMixin(ModelSQL):
                     locked = cls._lock_taken(id_)
                 except backend.DatabaseOperationalError:
                     continue
-                if locked:
-                    cls(id_)._give_back(next_attempt)
+                if not locked:
+                    continue
+                try:
+                    with savepoint():
+                        cls(id_)._give_back(next_attempt)
+                except (UserError, UserWarning):
+                    # One must not keep the others from who waits for them
+                    logger.exception("give back %s,%s", cls.__name__, id_)
 
     def _give_back(self, next_attempt=None, worked=False):
         values = {
@@ -636,13 +647,25 @@ class QueueMixin(ModelSQL):
             values['next_attempt'] = next_attempt
         if self.reserved_for:
             operator = self.reserved_for
-        elif not self.attempts and not worked:
+        elif not (self.attempts or worked or self._is_planned()):
             operator = None
         else:
             operator = self.operator
         if operator != self.operator:
             values['operator'] = operator.id if operator else None
         self._write_queue([self], values)
+
+    def _is_planned(self):
+        "Return if something is pending of the operator"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        return bool(self.operator and any(
+                Model.search([
+                        ('tracking', '=', self.id),
+                        ('assignee', '=', self.operator.id),
+                        ('state', '=', 'pending'),
+                        ], order=[], limit=1)
+                for Model in Activity.activity_models()))
 
     @classmethod
     def give_back_employees(cls, employees):

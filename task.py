@@ -289,6 +289,10 @@ class Task(
     def _texts(self):
         return [self.summary, self.result or self.description]
 
+    @property
+    def needs_assignee(self):
+        return super().needs_assignee or self.kind == 'incident'
+
     @classmethod
     def preprocess_values(cls, mode, values):
         # It is the only place that makes the state follow the status

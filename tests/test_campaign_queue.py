@@ -162,6 +162,72 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
         self.assertEqual(self.notes(tracking), ["Waiting"])
 
     @with_transaction()
+    def test_give_back_planned(self):
+        "Test that what is planned stays with who planned it"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        Session = pool.get('ir.session')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        employee = self.employees['operator']
+
+        def logout():
+            with Transaction().set_user(self.users['operator'].id):
+                sessions = Session.create([{}])
+            Session.delete(sessions)
+
+        for give_back in [
+                Tracking.give_back_expired, logout,
+                lambda: self.next('colleague', minutes(600))]:
+            with freeze(START):
+                self.campaign = self.create_campaign(
+                    start_date=dt.date(2026, 1, 1))
+            tracking, = self.create()
+            self.next('operator', minutes(0))
+            with self.as_user('operator'), freeze(minutes(1)):
+                meeting, = Meeting.create([{
+                            'tracking': tracking.id,
+                            'summary': "Visit",
+                            'planned_date': minutes(3 * 24 * 60),
+                            }])
+            # The colleague takes this one
+            self.create(priority='4')
+            with freeze(minutes(600)):
+                give_back()
+            tracking = Tracking(tracking.id)
+            self.assertIsNone(tracking.taken_by)
+            self.assertEqual(tracking.operator, employee)
+            self.assertEqual(Meeting(meeting.id).assignee, employee)
+
+    @with_transaction()
+    def test_give_back_refused(self):
+        "Test that one that cannot be given back does not keep the others"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        trackings = self.create(2)
+        for tracking in trackings:
+            with self.as_user('operator'), freeze(minutes(0)):
+                Tracking.take(tracking)
+        refused = trackings[0]
+        give_back = Tracking._give_back
+
+        def _give_back(tracking, *args):
+            give_back(tracking, *args)
+            if tracking == refused:
+                raise UserError("Refused")
+
+        with patch.object(Tracking, '_give_back', _give_back), \
+                freeze(minutes(600)), \
+                self.assertLogs(
+                    'trytond.modules.sale_opportunity_management'
+                    '.campaign_queue', 'ERROR'):
+            Tracking.give_back_expired()
+        self.assertEqual(
+            [t.taken_by for t in Tracking.browse(trackings)],
+            [self.employees['operator'], None])
+
+    @with_transaction()
     def test_session(self):
         "Test that the end of the session gives back"
         pool = Pool()

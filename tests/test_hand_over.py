@@ -318,6 +318,33 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
                     self.hand_over('leaver', operators=operators)
 
     @with_transaction()
+    def test_hand_over_needed(self):
+        "Test that what needs an assignee is not left without one"
+        pool = Pool()
+        Task = pool.get('sale.task')
+        TaskType = pool.get('sale.task.type')
+        Tracking = pool.get('sale.tracking')
+        self.setup_company()
+        leaver = self.employees['leaver']
+        type_, *_ = TaskType.search([('kind', 'in', ['incident', 'both'])])
+        with set_company(self.company), freeze(2026, 1, 2):
+            tracking = self.create_tracking()
+            call, meeting, task, incident = (
+                self.create_pending(kind, tracking)
+                for kind in ['call', 'meeting', 'task', 'task'])
+            Task.write([incident], {'kind': 'incident', 'type': type_.id})
+            _, result = self.hand_over(
+                'leaver', trackings='unassign', activities='keep',
+                end_date=None)
+            self.assertIn(
+                "Sale Meeting: 1", result['view']['defaults']['text'])
+        self.assertIsNone(Tracking(tracking.id).operator)
+        self.assertEqual(
+            [r.__class__(r.id).assignee
+                for r in [call, task, meeting, incident]],
+            [None, None, leaver, leaver])
+
+    @with_transaction()
     def test_hand_over_access(self):
         "Test that only administrators hand work over"
         pool = Pool()
