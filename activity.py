@@ -13,11 +13,12 @@ from trytond.model.exceptions import AccessError
 from trytond.model.modelsql import _TABLE_QUERY_COLUMNS
 from trytond.pool import Pool
 from trytond.pyson import Eval
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, inactive_records
 from trytond.wizard import StateAction, StateTransition, Wizard
 
 from .activity_mixin import STATES, ActivityLineMixin, ActivityMixin
 from .moment import now, to_local, to_utc
+from .tools import accepted_domain
 
 
 class Activity(UnionMixin, ActivityLineMixin):
@@ -211,7 +212,6 @@ class Activity(UnionMixin, ActivityLineMixin):
 
     @classmethod
     def search_due(cls, name, clause):
-        _, operator, value = clause
         moment = now()
         day, week = cls._due_dates()
         domains = {
@@ -224,15 +224,11 @@ class Activity(UnionMixin, ActivityLineMixin):
                 ],
             'later': [('date', '>=', week)],
             }
-        values = set(value) if isinstance(value, (list, tuple)) else {value}
-        if operator in {'!=', 'not in'}:
-            values = {None, *domains} - values
-        domains = [
-            [('state', '=', 'pending'), *dates]
-            for key, dates in domains.items() if key in values]
-        if None in values:
-            domains.append([('state', '!=', 'pending')])
-        return ['OR', *domains] if domains else [('id', '=', None)]
+        return accepted_domain(clause, {
+                None: [('state', '!=', 'pending')],
+                **{key: [('state', '=', 'pending'), *dates]
+                    for key, dates in domains.items()},
+                })
 
     @classmethod
     def get_only_attended(cls, lines, name):
@@ -270,8 +266,9 @@ class Activity(UnionMixin, ActivityLineMixin):
         else:
             bool_op = 'OR'
         t = cls.__table__()
-        parties = Party.search(
-            [('rec_name', operator, *extra)], order=[], query=True)
+        with inactive_records():
+            parties = Party.search(
+                [('rec_name', operator, *extra)], order=[], query=True)
         return [bool_op,
             ('id', 'in', t.select(t.id, where=t.party.in_(parties))),
             ('summary', operator, *extra),

@@ -9,18 +9,21 @@ from sql import Column, Literal
 from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext
-from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
+from trytond.model import Index, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
 from trytond.model.modelstorage import is_leaf
 from trytond.modules.company.model import employee_field, set_employee
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval, Id, If
-from trytond.transaction import Transaction, without_check_access
+from trytond.pyson import Bool, Eval, If
+from trytond.transaction import (
+    Transaction, check_access, inactive_records, without_check_access)
 
+from .channel import has_role
 from .exceptions import (
     ActivityPartyError, ClosedTrackingError, DoneDateError, PlannedDateError)
 from .moment import now, this_minute, to_local
-from .party import PHONE_TYPES
+from .phone import PhoneMixin
+from .tools import accepted_domain, clause_accepts
 
 STATES = [
     ('pending', "Pending"),
@@ -29,7 +32,7 @@ STATES = [
     ]
 
 
-class ActivityLineMixin(ModelSQL, ModelView):
+class ActivityLineMixin(PhoneMixin, ModelView):
     "What the activities and the lines of sale.activity have in common"
 
     _pending_order = [('date', 'ASC'), ('id', 'ASC')]
@@ -45,8 +48,6 @@ class ActivityLineMixin(ModelSQL, ModelView):
     channel = fields.Function(
         fields.Many2One('sale.channel', "Channel"),
         'on_change_with_channel', searcher='search_tracking')
-    phone = fields.Function(
-        fields.Char("Phone"), 'on_change_with_phone')
     overdue = fields.Function(
         fields.Boolean("Overdue"), 'get_overdue', searcher='search_overdue')
 
@@ -75,16 +76,16 @@ class ActivityLineMixin(ModelSQL, ModelView):
         Tracking = pool.get('sale.tracking')
         query = Tracking.search([tuple(clause)], order=[], query=True)
         t = cls.__table__()
-        return [('id', 'in', t.select(t.id, where=t.tracking.in_(query)))]
+        domain = [('id', 'in', t.select(t.id, where=t.tracking.in_(query)))]
+        if clause[1] in {'=', 'in'} and clause_accepts(clause, None):
+            domain = ['OR', ('tracking', '=', None), domain]
+        return domain
 
-    @fields.depends('tracking', 'party', '_parent_tracking.phone')
+    @fields.depends('tracking', '_parent_tracking.phone')
     def on_change_with_phone(self, name=None):
         if self.tracking:
             return self.tracking.phone
-        elif self.party and (
-                mechanism := self.party.contact_mechanism_get(
-                    set(PHONE_TYPES))):
-            return mechanism.value
+        return super().on_change_with_phone(name=name)
 
     @classmethod
     def get_overdue(cls, activities, name):
@@ -95,16 +96,14 @@ class ActivityLineMixin(ModelSQL, ModelView):
 
     @classmethod
     def search_overdue(cls, name, clause):
-        _, operator, value = clause
-        if operator in {'=', '!='}:
-            if bool(value) == (operator == '='):
-                return [('state', '=', 'pending'), ('date', '<', now())]
-            else:
-                return ['OR',
+        moment = now()
+        return accepted_domain(clause, {
+                True: [('state', '=', 'pending'), ('date', '<', moment)],
+                False: ['OR',
                     ('state', '!=', 'pending'),
-                    ('date', '>=', now()),
-                    ]
-        return []
+                    ('date', '>=', moment),
+                    ],
+                })
 
     @classmethod
     def search(
@@ -156,8 +155,7 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         'readonly': (
             (Eval('state') == 'cancelled')
             | ((Eval('state') == 'done')
-                & ~Id('sale_opportunity_management', 'group_tracking_admin')
-                .in_(Eval('context', {}).get('groups', [])))),
+                & ~has_role('group_tracking_admin'))),
         }
 
     company = fields.Many2One(
@@ -357,12 +355,13 @@ class ActivityMixin(Workflow, ActivityLineMixin):
             bool_op = 'OR'
         t = cls.__table__()
         domain = [('rec_name', operator, *extra)]
+        with inactive_records():
+            trackings = Tracking.search(domain, order=[], query=True)
+            parties = Party.search(domain, order=[], query=True)
         # A sub-query for each index
         return [bool_op,
-            ('id', 'in', t.select(t.id, where=t.tracking.in_(
-                        Tracking.search(domain, order=[], query=True)))),
-            ('id', 'in', t.select(t.id, where=t.party.in_(
-                        Party.search(domain, order=[], query=True)))),
+            ('id', 'in', t.select(t.id, where=t.tracking.in_(trackings))),
+            ('id', 'in', t.select(t.id, where=t.party.in_(parties))),
             ('summary', operator, *extra),
             ]
 
@@ -450,7 +449,7 @@ class ActivityMixin(Workflow, ActivityLineMixin):
 
     @classmethod
     def check_tracking_open(cls, activities, field_names=None):
-        if field_names is not None and 'state' not in field_names:
+        if field_names is not None and not {'state', 'tracking'} & field_names:
             return
         for activity in activities:
             if (activity.state == 'pending'
@@ -509,6 +508,10 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                                 'sale_opportunity_management'
                                 '.msg_activity_done_modify',
                                 activity=activity.rec_name))
+            if external and values.get('tracking'):
+                # As if it was created on it
+                with check_access():
+                    Tracking.read([values['tracking']], ['id'])
             if ('tracking' in values
                     and not Transaction().context.get('_leave_tracking')):
                 for activity in activities:

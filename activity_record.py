@@ -7,11 +7,12 @@ import datetime as dt
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval, Id
+from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .call import INTERESTS, OUTCOMES
+from .channel import has_role
 from .exceptions import (
     AlreadyRecordedError, ClosedTrackingError, ResultRequiredError)
 from .moment import this_minute
@@ -127,9 +128,7 @@ class RecordMixin(ModelView):
             ('company', '=', Eval('company', -1)),
             ],
         states={
-            'readonly': ~Id(
-                'sale_opportunity_management', 'group_tracking_admin')
-            .in_(Eval('context', {}).get('groups', [])),
+            'readonly': ~has_role('group_tracking_admin'),
             })
     duration = fields.TimeDelta(
         "Duration",

@@ -3,7 +3,6 @@
 # terms.
 
 import datetime as dt
-import re
 
 from sql import Column, Literal, Null, Union
 from sql.conditionals import Case
@@ -23,6 +22,7 @@ from .exceptions import (
     CallerError, CallOpportunityError, CallOutcomeError, DurationError,
     IncomingCallError, PhoneNumberError)
 from .party import PHONE_TYPES
+from .phone import match_number
 from .reminder import ReminderMixin
 
 INTERESTS = [
@@ -39,8 +39,6 @@ OUTCOMES = [
     ('voicemail', "Voicemail"),
     ]
 _UNANSWERED = ['missed', 'voicemail']
-# With an extension at most
-_PHONE_NUMBER = r'[\d\s()+./#*-]*\d[\d\s()+./#*-]*((ext\.?|x)\s*\d+)?'
 
 
 class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
@@ -201,59 +199,20 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
         return self.phone_number or super().on_change_with_phone(name=name)
 
     @classmethod
-    def search_phone(cls, name, clause):
-        _, operator, value = clause
-        values = value if isinstance(value, (list, tuple)) else [value]
-        queries = [q for v in values for q in cls._phone_queries(v)]
-        if operator in {'!=', 'not in', 'not like', 'not ilike'}:
-            return [('id', 'not in', q) for q in queries]
-        return ['OR', ('id', '=', None), *(('id', 'in', q) for q in queries)]
-
-    @classmethod
     def _phone_queries(cls, value):
-        """Return the queries of the calls with the number, in any form
-
-        There is one for each index."""
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
         call = cls.__table__()
-        mechanism = ContactMechanism.__table__()
-        is_phone = (
-            mechanism.type.in_(PHONE_TYPES) & (mechanism.party != Null))
         if value is None:
-            has_number = mechanism.select(mechanism.party, where=is_phone)
             return [call.select(
                     call.id,
                     where=(call.phone_compact == Null)
-                    & ((call.party == Null) | ~call.party.in_(has_number)))]
-        number = cls.compact_number(value.strip('%'))
-        if not number:
-            return []
-
-        def match(column):
-            if number.startswith('+'):
-                return column == number
-            return column.like(f'%{number}%')
-        parties = mechanism.select(
-            mechanism.party, where=is_phone & match(mechanism.value_compact))
-        return [
-            call.select(call.id, where=match(call.phone_compact)),
-            call.select(call.id, where=call.party.in_(parties)),
-            ]
-
-    @classmethod
-    def compact_number(cls, text):
-        """Return the text as it is compared with other phone numbers
-
-        It is in E.164 if it is a valid number, only the digits of an
-        extension or a short number and None if it is no number at all."""
-        pool = Pool()
-        ContactMechanism = pool.get('party.contact_mechanism')
-        text = re.sub(r'^\s*(tel|callto):', '', text or '', flags=re.I)
-        if re.fullmatch(_PHONE_NUMBER, text, flags=re.I):
-            return (
-                ContactMechanism.compact_phone(text)
-                or re.sub(r'\D', '', text))
+                    & cls._without_phone(call))]
+        queries = super()._phone_queries(value)
+        if number := ContactMechanism.compact_number(value.strip('%')):
+            queries.append(call.select(
+                    call.id, where=match_number(call.phone_compact, number)))
+        return queries
 
     @property
     def subject(self):
@@ -271,7 +230,7 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
                 | ((previous.date == call.date) & (previous.id < call.id))))
 
     @classmethod
-    def column_kind(cls, call):
+    def _column_kind(cls, call):
         "Return the SQL expression of the kind of the row of the call table"
         return Case(
             ((call.state == 'cancelled') | (call.tracking == Null), None),
@@ -284,7 +243,7 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
         call = cls.__table__()
         kinds = {}
         cursor.execute(*call.select(
-                call.id, cls.column_kind(call),
+                call.id, cls._column_kind(call),
                 where=fields.SQL_OPERATORS['in'](
                     call.id, [c.id for c in calls])))
         kinds.update(cursor)
@@ -295,7 +254,7 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
         _, operator, value = clause
         Operator = fields.SQL_OPERATORS[operator]
         call = cls.__table__()
-        kind = cls.column_kind(call)
+        kind = cls._column_kind(call)
         if isinstance(value, (list, tuple)):
             where = Operator(kind, [v for v in value if v is not None])
             if None in value:
@@ -306,6 +265,11 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
         else:
             where = Operator(kind, value)
         return [('id', 'in', call.select(call.id, where=where))]
+
+    @classmethod
+    def order_kind(cls, tables):
+        table, _ = tables[None]
+        return [cls._column_kind(table)]
 
     @fields.depends('interest', 'outcome')
     def on_change_interest(self):
@@ -340,10 +304,13 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
 
     @classmethod
     def search_rec_name(cls, name, clause):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
         _, operator, value = clause
         domain = super().search_rec_name(name, clause)
         if (isinstance(value, str)
-                and (number := cls.compact_number(value.strip('%')))):
+                and (number := ContactMechanism.compact_number(
+                        value.strip('%')))):
             domain.append(('phone_compact', operator, (
                         f'%{number}%' if operator.endswith('like')
                         else number)))
@@ -351,11 +318,13 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
 
     @classmethod
     def preprocess_values(cls, mode, values):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
         values = super().preprocess_values(mode, values)
         if 'phone_number' in values:
             number = values['phone_number'] = (
                 (values['phone_number'] or '').strip() or None)
-            values['phone_compact'] = cls.compact_number(number)
+            values['phone_compact'] = ContactMechanism.compact_number(number)
             if number and not values['phone_compact']:
                 raise PhoneNumberError(gettext(
                         'sale_opportunity_management.msg_call_phone_number',

@@ -234,9 +234,9 @@ class RegisterStart(RecordMixin):
         methods=['on_change_party'])
     def on_change_caller(self):
         pool = Pool()
-        Call = pool.get('sale.call')
+        ContactMechanism = pool.get('party.contact_mechanism')
         caller = (self.caller or '').strip()
-        number = Call.compact_number(caller)
+        number = ContactMechanism.compact_number(caller)
         if number:
             self.phone_number = caller
         parties = self._find_parties(caller, number)

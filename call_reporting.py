@@ -16,6 +16,7 @@ from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
 from .moment import now
+from .tools import accepted_domain
 from .tracking_reporting import (
     ReportingContext, ReportingMixin, ReportingPeriodContext, difference)
 
@@ -151,7 +152,7 @@ class Done(_Done):
             call.assignee.as_('assignee'),
             call.direction.as_('direction'),
             call.interest.as_('interest'),
-            Call.column_kind(call).as_('kind'),
+            Call._column_kind(call).as_('kind'),
             call.outcome.as_('outcome'),
             call.duration.as_('duration'),
             tables['tracking'].campaign.as_('campaign'),
@@ -402,13 +403,11 @@ class Pending(UnionMixin, _Reporting):
 
     @classmethod
     def search_overdue(cls, name, clause):
-        _, operator, value = clause
-        if operator in {'=', '!='}:
-            if bool(value) == (operator == '='):
-                return [('date', '<', now())]
-            else:
-                return ['OR', ('date', '>=', now()), ('date', '=', None)]
-        return []
+        moment = now()
+        return accepted_domain(clause, {
+                True: [('date', '<', moment)],
+                False: ['OR', ('date', '>=', moment), ('date', '=', None)],
+                })
 
     @classmethod
     def search_days_late(cls, name, clause):

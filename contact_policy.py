@@ -2,6 +2,8 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+from sql import Literal
+
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool
@@ -110,6 +112,7 @@ class DoNotCall(ModelSQL, ModelView):
                     where=fields.SQL_OPERATORS['in'](
                         mechanism.party, list(sub_ids))
                     & mechanism.type.in_(list(PHONE_TYPES))
+                    & (mechanism.active == Literal(True))
                     & (table.company == int(company))))
             blocked.update(id_ for id_, in cursor)
         return blocked

@@ -12,6 +12,7 @@ from trytond.wizard import (
 
 from .channel import has_role
 from .exceptions import ClosedTrackingError
+from .tools import clause_accepts
 
 
 class OpportunityMixin(ModelSQL, ModelView):
@@ -84,19 +85,13 @@ class OpportunityMixin(ModelSQL, ModelView):
     @classmethod
     def search_origin_state(cls, name, clause):
         pool = Pool()
-        _, operator, value = clause
         field = name.removesuffix('_state')
         Origin = pool.get(cls._fields[field].model_name)
-        without = (
-            value is None or isinstance(value, (list, tuple))
-            and None in value)
-        if operator in {'!=', 'not in'}:
-            without = not without
         with without_check_access():
             query = Origin.search(
-                [('state', operator, value)], order=[], query=True)
+                [('state', *clause[1:])], order=[], query=True)
         domain = [(field, 'in', query)]
-        if without:
+        if clause_accepts(clause, None):
             domain = ['OR', (field, '=', None), domain]
         return domain
 

@@ -17,6 +17,7 @@ from trytond.transaction import Transaction, check_access
 
 from .channel import has_role
 from .moment import days_since, now
+from .tools import accepted_domain
 
 # The moment that sorts what has none last
 datetime_max = dt.datetime.max.replace(microsecond=0)
@@ -81,10 +82,9 @@ class IndicatorMixin(ModelSQL):
 
     @classmethod
     def search_indicator(cls, name, clause):
-        _, operator, value = clause
         moment = now()
         # Domains on the columns that are indexed
-        domains = {
+        return accepted_domain(clause, {
             'overdue': [
                 ('state', '=', 'open'),
                 ('next_activity', '<', moment),
@@ -97,15 +97,7 @@ class IndicatorMixin(ModelSQL):
                     ],
                 ],
             'concluded': [('state', '=', 'closed')],
-            }
-        Operator = {
-            '=': lambda key: key == value,
-            '!=': lambda key: key != value,
-            'in': lambda key: key in value,
-            'not in': lambda key: key not in value,
-            }[operator]
-        domains = [d for key, d in domains.items() if Operator(key)]
-        return ['OR', *domains] if domains else [('id', '=', None)]
+            })
 
     @classmethod
     def get_indicator_icon(cls, records, name):

@@ -32,6 +32,8 @@ RATINGS = [
 PHONE_TYPES = ['phone', 'mobile']
 # Nobody reads through more results of the search box
 GLOBAL_LIMIT = 100
+# With an extension at most
+_PHONE_NUMBER = r'[\d\s()+./#*-]*\d[\d\s()+./#*-]*((ext\.?|x)\s*\d+)?'
 # The legal forms that say nothing about which company it is
 _LEGAL_FORMS = re.compile(
     r'\b(s\s*a\s*s|s\s*a|s\s*l\s*u?|s\s*r\s*l|ltda|cia|e\s*u|inc|llc)\b')
@@ -327,6 +329,16 @@ class ContactMechanism(metaclass=PoolMeta):
         if number := mechanism._parse_phonenumber(text):
             return mechanism.format_value_compact(
                 f'+{number.country_code}{number.national_number}', 'phone')
+
+    @classmethod
+    def compact_number(cls, text):
+        """Return the text as it is compared with other phone numbers
+
+        It is in E.164 if it is a valid number, only the digits of an
+        extension or a short number and None if it is no number at all."""
+        text = re.sub(r'^\s*(tel|callto):', '', text or '', flags=re.I)
+        if re.fullmatch(_PHONE_NUMBER, text, flags=re.I):
+            return cls.compact_phone(text) or re.sub(r'\D', '', text)
 
     @property
     def dial_url(self):

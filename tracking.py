@@ -10,8 +10,7 @@ from sql.functions import CharLength
 
 from trytond import backend
 from trytond.i18n import gettext, ngettext
-from trytond.model import (
-    ChatMixin, Index, ModelSQL, ModelView, Workflow, fields)
+from trytond.model import ChatMixin, Index, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import (
     employee_field, reset_employee, set_employee)
@@ -29,6 +28,7 @@ from .exceptions import PendingActivityWarning, SimilarTrackingWarning
 from .follow_up import OpportunityMixin
 from .indicator import FollowUpMixin
 from .party import GLOBAL_LIMIT, PHONE_TYPES, RATINGS
+from .phone import PhoneMixin
 from .tracking_close import CloseMixin
 
 _is_manager = has_role('group_tracking_manager')
@@ -37,7 +37,7 @@ _is_administrator = has_role('group_tracking_admin')
 
 class Tracking(
         AssignMixin, CloseMixin, PanelMixin, AttendMixin, QueueMixin,
-        OpportunityMixin, FollowUpMixin, Workflow, ModelSQL, ModelView,
+        OpportunityMixin, FollowUpMixin, PhoneMixin, Workflow, ModelView,
         ChatMixin):
     __name__ = 'sale.tracking'
     _history = True
@@ -79,8 +79,6 @@ class Tracking(
         depends={'company'},
         help="How to reach the customer.\n"
         "Leave empty to use the first phone number of the customer.")
-    phone = fields.Function(
-        fields.Char("Phone"), 'on_change_with_phone')
     city = fields.Function(
         fields.Char("City"), 'get_city', searcher='search_city')
     rating = fields.Function(
@@ -371,13 +369,11 @@ class Tracking(
                     self.contact_mechanism = mechanism
                     break
 
-    @fields.depends('party', 'contact_mechanism')
+    @fields.depends('contact_mechanism')
     def on_change_with_phone(self, name=None):
         if self.contact_mechanism:
             return self.contact_mechanism.value
-        elif self.party:
-            mechanism = self.party.contact_mechanism_get(set(PHONE_TYPES))
-            return mechanism.value if mechanism else None
+        return super().on_change_with_phone(name=name)
 
     @fields.depends(
         'id', 'company', 'party', 'business_unit', 'state',
@@ -575,6 +571,14 @@ class Tracking(
             mode, trackings, values=values, external=external)
         if mode == 'create':
             cls._warn_similar(trackings)
+        elif mode == 'write' and external and 'party' in values:
+            for tracking in trackings:
+                if (tracking.party.id != values['party']
+                        and tracking.activities):
+                    raise AccessError(gettext(
+                            'sale_opportunity_management'
+                            '.msg_tracking_change_party',
+                            tracking=tracking.rec_name))
         elif mode == 'delete':
             for tracking in trackings:
                 if tracking.activities:
@@ -589,11 +593,17 @@ class Tracking(
         Activity = pool.get('sale.activity')
         super().on_modification(mode, trackings, field_names=field_names)
         if mode == 'write' and 'party' in field_names:
-            for tracking in trackings:
-                for Model in Activity.activity_models():
-                    Model.write(Model.search([
-                                ('tracking', '=', tracking.id),
-                                ]), {'party': tracking.party.id})
+            for Model in Activity.activity_models():
+                to_write = []
+                for activity in Model.search([
+                            ('tracking', 'in', list(map(int, trackings))),
+                            ]):
+                    if activity.party != activity.tracking.party:
+                        to_write.extend([
+                                [activity],
+                                {'party': activity.tracking.party.id}])
+                if to_write:
+                    Model.write(*to_write)
 
     @classmethod
     def _search_similar(cls, trackings):

@@ -8,7 +8,8 @@ import unittest
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_employee, set_company
 from trytond.modules.sale_opportunity_management.exceptions import (
-    ActivityPartyError, AlreadyRecordedError, PlannedDateError)
+    ActivityPartyError, AlreadyRecordedError, ClosedTrackingError,
+    PlannedDateError)
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
@@ -101,6 +102,126 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                                             ('due', operator, value)])},
                                 {a.date for a in Activity.search([])
                                     if (a.due == due) != negate})
+
+    @with_transaction()
+    def test_search_functions(self):
+        "Test that each clause finds what has and what lacks the value"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Call = pool.get('sale.call')
+        Party = pool.get('party.party')
+        company = self.create_company()
+        employee = create_employee(company, "Olga")
+        channel = self.create_channel(company, employee)
+        with set_company(company), freeze(2026, 1, 1):
+            tracking = self.create_tracking(company, channel=channel.id)
+            other = self.create_tracking(company)
+            party, = Party.create([{
+                        'name': "Gone",
+                        'active': False,
+                        'contact_mechanisms': [('create', [{
+                                        'type': 'phone',
+                                        'value': '+573105551234',
+                                        }])],
+                        }])
+            for Model in Activity.activity_models():
+                Model.create([{
+                            'summary': "Activity",
+                            'assignee': employee.id,
+                            'planned_date': dt.datetime(2026, 1, day),
+                            **values,
+                            } for day, values in enumerate([
+                                {'tracking': tracking.id},
+                                {'tracking': other.id},
+                                {'party': party.id},
+                                ], 2)])
+        cases = [
+            (name, operator, value)
+            for name, key in [
+                ('channel', channel.id),
+                ('business_unit', tracking.business_unit.id)]
+            for operator, value in [
+                ('=', key), ('!=', key), ('=', None), ('!=', None),
+                ('in', [key]), ('in', [key, None]), ('in', []),
+                ('not in', [key]), ('not in', [key, None])]
+            ] + [
+            ('overdue', operator, value)
+            for operator, value in [
+                ('=', True), ('!=', True), ('=', False), ('in', [True]),
+                ('in', [True, False]), ('not in', [True]), ('in', [])]]
+        compare = {
+            '=': lambda value, key: value == key,
+            '!=': lambda value, key: value is not None and value != key,
+            'in': lambda value, key: value in key,
+            'not in': lambda value, key: (
+                value is not None and value not in key),
+            }
+        with set_company(company), freeze(2026, 1, 3):
+            for Model in [Activity, *Activity.activity_models()]:
+                records = Model.search([])
+                self.assertTrue(records)
+                for name, operator, key in cases:
+                    with self.subTest(
+                            model=Model.__name__, field=name,
+                            operator=operator, key=key):
+                        self.assertEqual(
+                            set(Model.search([(name, operator, key)])), {
+                                r for r in records
+                                if compare[operator](
+                                    getattr(getattr(r, name), 'id',
+                                        getattr(r, name)), key)})
+                with self.subTest(model=Model.__name__):
+                    self.assertEqual({
+                            r.party for r in Model.search(
+                                [('phone', 'ilike', '310 555 1234')])},
+                        {party})
+            for Model in [Activity, Call]:
+                with self.subTest(model=Model.__name__):
+                    self.assertEqual({
+                            r.party for r in Model.search(
+                                [('rec_name', 'ilike', '%Gone%')])}, {party})
+            calls = Call.search([])
+            for operator, key in [
+                    ('=', 'first'), ('!=', 'first'), ('=', None),
+                    ('in', ['first', None]), ('not in', ['first'])]:
+                with self.subTest(operator=operator, key=key):
+                    self.assertEqual(
+                        set(Call.search([('kind', operator, key)])),
+                        {c for c in calls if compare[operator](c.kind, key)})
+            self.assertEqual(
+                set(Call.search([], order=[('kind', 'ASC')])), set(calls))
+
+    @with_transaction()
+    def test_set_tracking(self):
+        "Test that what stands alone goes only on open trackings of the user"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        olga, oscar = (create_employee(company, n) for n in ["Olga", "Oscar"])
+        user = self.create_user(olga, 'group_tracking')
+        with set_company(company), freeze(2026, 1, 1):
+            own, closed, other = (
+                self.create_tracking(company, operator=e.id)
+                for e in [olga, olga, oscar])
+            Tracking.close([closed])
+            with self.as_user(user):
+                for Model in Activity.activity_models():
+                    *records, record = Model.create([{
+                                'summary': "Activity",
+                                'assignee': olga.id,
+                                'planned_date': dt.datetime(2026, 1, 2),
+                                }] * 3)
+                    Model.write([record], {'tracking': own.id})
+                    self.assertEqual(Model(record.id).party, own.party)
+                    for record, tracking, error in zip(
+                            records, [other, closed],
+                            [AccessError, ClosedTrackingError]):
+                        with self.subTest(
+                                model=Model.__name__, error=error), \
+                                self.assertRaises(error):
+                            Model.write(
+                                [record], {'tracking': tracking.id})
 
     @with_transaction()
     def test_order(self):

@@ -24,7 +24,7 @@ from trytond.modules.sale_opportunity_management.party import normalize_name
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool, isregisteredby
 from trytond.tests.test_tryton import with_transaction
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, check_access
 
 from .common import TrackingTestMixin
 
@@ -623,6 +623,51 @@ class TrackingTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertEqual(Task(new.id).status, 'new')
             # A copy was not cancelled by the closing
             self.assertIsNone(copy.state_before_close)
+
+    @with_transaction()
+    def test_change_party(self):
+        "Test that what was done stays with its customer"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        party, = Party.create([{'name': "Other"}])
+        with set_company(company):
+            tracking, empty = (self.create_tracking(company) for _ in range(2))
+            call = self.create_done(tracking, '2', 2026, 1, 1)
+            Tracking.write([empty], {'party': party.id})
+            with check_access(), self.assertRaises(AccessError):
+                Tracking.write(
+                    [Tracking(tracking.id)], {'party': party.id})
+            Tracking.write([tracking], {'party': party.id})
+            self.assertEqual(Call(call.id).party, party)
+
+    @with_transaction()
+    def test_phone(self):
+        "Test that the trackings are found by the numbers of their customer"
+        pool = Pool()
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        party, = Party.create([{
+                    'name': "Customer",
+                    'contact_mechanisms': [('create', [
+                                {'type': 'phone', 'value': '+573105551234'},
+                                ])],
+                    }])
+        with set_company(company):
+            tracking = self.create_tracking(company, party=party.id)
+            other = self.create_tracking(company)
+            for clause, expected in [
+                    (('ilike', '%310 555 1234%'), {tracking}),
+                    (('=', '+57 310 5551234'), {tracking}),
+                    (('=', '5551299'), set()),
+                    (('=', None), {other}),
+                    (('!=', None), {tracking})]:
+                with self.subTest(clause=clause):
+                    self.assertEqual(
+                        set(Tracking.search([('phone', *clause)])), expected)
 
     @with_transaction()
     def test_similar(self):
