@@ -204,12 +204,12 @@ class AgendaFeedAddress(Wizard):
 
     def _get_employee(self):
         pool = Pool()
-        Employee = pool.get('company.employee')
-        employee = Transaction().context.get('employee')
-        if employee is None:
+        User = pool.get('res.user')
+        employee = User.get_current_employee()
+        if not employee:
             raise AgendaFeedError(gettext(
                     'sale_opportunity_management.msg_agenda_feed_employee'))
-        return Employee(employee)
+        return employee
 
     def default_start(self, fields):
         pool = Pool()

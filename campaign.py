@@ -463,16 +463,14 @@ class Campaign(AddMixin, Workflow, ModelSQL, ModelView):
     def get_member(self):
         "Return the employee of the user who works for the campaign"
         pool = Pool()
-        Employee = pool.get('company.employee')
         User = pool.get('res.user')
         with without_check_access():
             campaign = self.__class__(self.id)
-            employee = Transaction().context.get('employee')
-            if employee not in User.get_employees():
+            employee = User.get_current_employee()
+            if not employee:
                 raise AttendError(gettext(
                         'sale_opportunity_management'
                         '.msg_campaign_no_employee'))
-            employee = Employee(employee)
             if (employee not in campaign.operators
                     and (employee.company != campaign.company
                         or not campaign.is_supervised)):

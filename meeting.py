@@ -682,8 +682,16 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
         "Answer for the current employee"
         pool = Pool()
         Attendee = pool.get('sale.meeting.attendee')
-        Attendee.give_answer(Attendee.search([
-                    ('meeting', 'in', [m.id for m in meetings]),
-                    ('employee', '=',
-                        Transaction().context.get('employee', -1)),
-                    ]), answer)
+        User = pool.get('res.user')
+        employee = User.get_current_employee()
+        attendees = Attendee.search([
+                ('meeting', 'in', [m.id for m in meetings]),
+                ('employee', '=', employee.id if employee else -1),
+                ])
+        attended = {a.meeting for a in attendees}
+        for meeting in meetings:
+            if meeting not in attended:
+                raise AccessError(gettext(
+                        'sale_opportunity_management.msg_meeting_attend',
+                        meeting=meeting.rec_name))
+        Attendee.give_answer(attendees, answer)

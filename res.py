@@ -3,10 +3,23 @@
 # terms.
 
 from trytond.pool import Pool, PoolMeta
+from trytond.transaction import Transaction
 
 
 class User(metaclass=PoolMeta):
     __name__ = 'res.user'
+
+    @classmethod
+    def get_current_employee(cls):
+        """Return the employee that the user works as
+
+        The client chooses the employee of the context: it is None unless it
+        is one of the user."""
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        employee = Transaction().context.get('employee')
+        if employee in cls.get_employees():
+            return Employee(employee)
 
     @classmethod
     def check_modification(cls, mode, users, values=None, external=False):

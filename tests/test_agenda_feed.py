@@ -7,20 +7,20 @@ from urllib.parse import urlsplit
 
 from icalendar import Calendar
 
-from trytond.modules.company.tests import (
-    create_company, create_employee, set_company)
+from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.sale_opportunity_management.exceptions import (
     AgendaFeedError)
 from trytond.modules.sale_opportunity_management.moment import to_utc
 from trytond.pool import Pool
 from trytond.protocols.wrappers import HTTPStatus
 from trytond.tests.test_tryton import DB_NAME, RouteTestCase, with_transaction
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
+from .common import TrackingTestMixin
 from .test_meeting import create_meeting, create_person, freeze
 
 
-class AgendaFeedTestCase(RouteTestCase):
+class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
     "Test the calendar of an employee for other programs"
     module = 'sale_opportunity_management'
 
@@ -177,28 +177,41 @@ class AgendaFeedTestCase(RouteTestCase):
         Feed = pool.get('sale.agenda.feed')
         Address = pool.get('sale.agenda.feed.address', type='wizard')
         company = create_company()
-        employee = create_employee(company, "Oscar")
+        employee, colleague = [
+            create_employee(company, name) for name in ["Oscar", "Olga"]]
+        user = self.create_user(employee, 'group_tracking')
 
         def wizard():
             session_id, _, _ = Address.create()
             return Address(session_id)
 
-        with set_company(company):
-            with self.assertRaises(AgendaFeedError):
-                wizard().default_start({})
-            with Transaction().set_context(employee=employee.id):
-                self.assertIsNone(wizard().default_start({})['created'])
-                addresses = set()
-                for _ in range(2):
-                    address = wizard()
-                    self.assertEqual(address.transition_renew(), 'address')
-                    addresses.add(address.default_address({})['url'])
-                    self.assertTrue(wizard().default_start({})['created'])
-                self.assertEqual(len(addresses), 2)
+        with self.as_user(user):
+            self.assertIsNone(wizard().default_start({})['created'])
+            addresses = set()
+            for _ in range(2):
+                address = wizard()
+                self.assertEqual(address.transition_renew(), 'address')
+                addresses.add(address.default_address({})['url'])
+                self.assertTrue(wizard().default_start({})['created'])
+            self.assertEqual(len(addresses), 2)
+            with without_check_access():
+                feed, = Feed.search([('employee', '=', employee.id)])
+            # Neither without employee nor as somebody else
+            for other in [None, colleague.id]:
+                with self.subTest(employee=other), \
+                        Transaction().set_context(employee=other):
+                    for method in [
+                            lambda: wizard().default_start({}),
+                            lambda: wizard().transition_renew(),
+                            lambda: wizard().transition_revoke(),
+                            ]:
+                        with self.assertRaises(AgendaFeedError):
+                            method()
+            with without_check_access():
                 self.assertEqual(
-                    Feed.search(
-                        [('employee', '=', employee.id)], count=True), 1)
-                wizard().transition_revoke()
+                    Feed.search([('employee', '=', employee.id)]), [feed])
+            wizard().transition_revoke()
+            with without_check_access():
                 self.assertFalse(
                     Feed.search([('employee', '=', employee.id)]))
 

@@ -362,6 +362,32 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                             }])
 
     @with_transaction()
+    def test_answer(self):
+        "Test that users answer only for an employee of theirs"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga, oscar, pablo = [
+                create_employee(company, name)
+                for name in ["Olga", "Oscar", "Pablo"]]
+            user = self.create_user(oscar, 'group_tracking')
+            meeting = create_meeting(
+                company, olga, 2026, 3, 2, 9, attendees=[
+                    {'employee': oscar.id},
+                    {'employee': pablo.id},
+                    ])
+            with self.as_user(user):
+                Meeting.accept([Meeting(meeting.id)])
+                # The client chooses the employee of the context
+                with Transaction().set_context(employee=pablo.id), \
+                        self.assertRaises(AccessError):
+                    Meeting.decline([Meeting(meeting.id)])
+            self.assertEqual(
+                [a.answer for a in meeting.attendees],
+                ['accepted', 'needs_action'])
+
+    @with_transaction()
     def test_conflicts(self):
         "Test that the busy employees are told"
         pool = Pool()
