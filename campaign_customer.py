@@ -142,6 +142,9 @@ class AttendCustomer(ModelView):
     def get_values(self):
         "Return the values to show the tracking with what was typed for it"
         tracking = self.tracking.__class__(self.tracking.id)
+        # Which one comes from the client
+        with check_access():
+            tracking.__class__.read([tracking.id], ['id'])
         with without_check_access():
             values = {
                 'tracking': tracking.id,

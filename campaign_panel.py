@@ -288,6 +288,7 @@ class Attend(Wizard):
 
     def default_choose(self, fields):
         campaigns = self.choose.campaigns
+        self._check_campaigns(campaigns)
         return {
             'campaigns': [c.id for c in campaigns],
             'campaign': campaigns[0].id,
@@ -316,6 +317,14 @@ class Attend(Wizard):
                         ('end_date', '>=', today),
                         ],
                     ])
+
+    @classmethod
+    def _check_campaigns(cls, campaigns):
+        "Refuse the campaigns from the client that the user may not read"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        with check_access():
+            Campaign.read([c.id for c in campaigns], ['id'])
 
     def _attend(self, tracking):
         pool = Pool()
@@ -358,6 +367,8 @@ class Attend(Wizard):
         return self.attend.get_values()
 
     def default_nobody(self, fields):
+        if self.nobody.campaign:
+            self._check_campaigns([self.nobody.campaign])
         return {
             'campaign': self.nobody.campaign,
             'text': self.nobody.text,

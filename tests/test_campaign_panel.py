@@ -255,6 +255,30 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
         self.assertIsNone(tracking.draft_result)
 
     @with_transaction()
+    def test_forged(self):
+        "Test that the dialog shows nothing that the user may not read"
+        self.set_up()
+        campaign = self.create_campaign(operators=None, script="Secret")
+        tracking, = self.create_trackings(
+            campaign, operator=self.employees['colleague'].id)
+        for state, start, form in [
+                ('attend', 'attend', {'tracking': tracking.id}),
+                ('attend', 'save', {
+                        'tracking': tracking.id, 'comment': "Comment"}),
+                ('choose', 'choose', {'campaigns': [campaign.id]}),
+                ('choose', 'chosen', {'campaign': campaign.id}),
+                ('nobody', 'nobody', {'campaign': campaign.id}),
+                ('nobody', 'again', {'campaign': campaign.id}),
+                ]:
+            with self.subTest(state=start):
+                screen = Screen(self, 'operator')
+                if screen.state != state:
+                    screen.state, screen.form = state, {}
+                screen.form.update(form)
+                with self.assertRaises((AccessError, AttendError)):
+                    screen.execute(start)
+
+    @with_transaction()
     def test_campaign_left(self):
         "Test that nothing is lost when the user leaves the campaign"
         pool = Pool()
