@@ -53,6 +53,7 @@ class Record(Wizard):
         if tracking:
             party = tracking.party
             values['tracking'] = tracking.id
+            values['close_tracking'] = self._concludes
         else:
             party = record.party
         values['company'] = (tracking or record).company.id
@@ -62,11 +63,22 @@ class Record(Wizard):
             values['rating_comment'] = party.rating_comment
         return values
 
+    @property
+    def _concludes(self):
+        "If the result is asked to close the tracking"
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        return Transaction().context.get('action_id') == ModelData.get_id(
+            'sale_opportunity_management', 'wizard_activity_record_conclude')
+
     def transition_save(self):
         # What the user may not do through the forms, not here either
         with check_access():
             self.start.save_result()
         return 'end'
+
+    def end(self):
+        return 'reload'
 
 
 class RecordMixin(ModelView):

@@ -138,7 +138,8 @@ class Close(Wizard):
             Button("Close", 'close', 'tryton-ok', default=True),
             ])
     close = StateTransition()
-    result = StateAction('sale_opportunity_management.wizard_activity_record')
+    result = StateAction(
+        'sale_opportunity_management.wizard_activity_record_conclude')
 
     @property
     def _trackings(self):

@@ -350,7 +350,8 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                     Record.execute(session_id, {
                             'start': {**defaults, **values},
                             }, 'save')
-                Record.delete(session_id)
+                # The list and the numbers on its tabs are read again
+                self.assertEqual(Record.delete(session_id), 'reload')
             record(
                 description="Sent", next_kind='call', next_summary="Ask",
                 next_date=dt.datetime(2026, 1, 4))

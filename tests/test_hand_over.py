@@ -161,6 +161,7 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
     def test_close_record(self):
         "Test recording the result before closing"
         pool = Pool()
+        Record = pool.get('sale.activity.record', type='wizard')
         Tracking = pool.get('sale.tracking')
         self.setup_company()
         with set_company(self.company), freeze(2026, 1, 2):
@@ -172,6 +173,14 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertEqual(data['model'], 'sale.activity')
             self.assertEqual(data['id'], view['defaults']['activity'])
             self.assertEqual(Tracking(tracking.id).state, 'open')
+            for action_id, concludes in [(action['id'], True), (None, False)]:
+                session_id, _, _ = Record.create()
+                with Transaction().set_context(
+                        active_model=data['model'], active_id=data['id'],
+                        active_ids=data['ids'], action_id=action_id):
+                    view = Record.execute(session_id, {}, 'start')['view']
+                self.assertEqual(
+                    view['defaults']['close_tracking'], concludes)
 
     @with_transaction()
     def test_close_changed(self):
