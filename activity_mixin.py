@@ -605,6 +605,10 @@ class ActivityMixin(Workflow, ActivityLineMixin):
 
     def move_values(self, start, end):
         "Return the values to write to move the activity on the calendar"
+        if end != start:
+            raise AccessError(gettext(
+                    'sale_opportunity_management.msg_activity_no_end',
+                    activity=self.rec_name))
         return {'planned_date': start}
 
     @classmethod

@@ -640,7 +640,11 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
         return columns
 
     def move_values(self, start, end):
-        return {**super().move_values(start, end), 'end_date': end}
+        values = super().move_values(start, start)
+        # What is only moved keeps its duration, also of whole days
+        if end - start != self.end_date - self.planned_date:
+            values['end_date'] = end
+        return values
 
     @classmethod
     def copy(cls, meetings, default=None):

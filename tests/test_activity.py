@@ -296,6 +296,12 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertEqual(Call(call.id).planned_date, date)
             self.assertEqual(
                 tracking.__class__(tracking.id).next_activity, date)
+            # A call has no end that may be dragged
+            with self.assertRaises(AccessError):
+                Activity.write([line], {
+                        'end_date': date + dt.timedelta(hours=1),
+                        })
+            self.assertEqual(Call(call.id).planned_date, date)
             with self.assertRaises(PlannedDateError):
                 Activity.write([line], {'date': dt.datetime(2025, 12, 31)})
             with self.assertRaises(AccessError):

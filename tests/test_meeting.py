@@ -557,6 +557,25 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                     })
             self.assertEqual(Meeting(day.id).first_day, dt.date(2026, 3, 7))
             self.assertEqual(Meeting(day.id).last_day, dt.date(2026, 3, 7))
+            # The week shows the hours
+            Activity.write([line(day)], {
+                    'calendar_date': dt.datetime(2026, 3, 8, 15),
+                    'end_date': dt.datetime(2026, 3, 9, 15),
+                    })
+            self.assertEqual(Meeting(day.id).first_day, dt.date(2026, 3, 8))
+            self.assertEqual(Meeting(day.id).last_day, dt.date(2026, 3, 8))
+            # Three days, which stay three
+            Activity.write([line(day)], {
+                    'end_date': dt.datetime(2026, 3, 11, 5),
+                    })
+            self.assertEqual(Meeting(day.id).first_day, dt.date(2026, 3, 8))
+            self.assertEqual(Meeting(day.id).last_day, dt.date(2026, 3, 10))
+            Activity.write([line(day)], {
+                    'calendar_date': dt.datetime(2026, 3, 9, 5),
+                    'end_date': dt.datetime(2026, 3, 12, 5),
+                    })
+            self.assertEqual(Meeting(day.id).first_day, dt.date(2026, 3, 9))
+            self.assertEqual(Meeting(day.id).last_day, dt.date(2026, 3, 11))
         with set_company(company), freeze(2026, 3, 8):
             # What was done stays where it was
             Meeting.write([meeting], {
