@@ -523,8 +523,9 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
         if values.get('whole_day') and values.get('company'):
             # Some days have 23 or 25 hours
             company = Company(values['company'])
-            start = to_local(company, start).replace(tzinfo=None)
-            return to_utc(company, start + duration)
+            midnight = dt.datetime.combine(
+                to_local(company, start).date(), dt.time())
+            return to_utc(company, midnight + duration)
         return start + duration
 
     def compute_fields(self, field_names=None):
@@ -648,16 +649,27 @@ class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
 
     @classmethod
     def copy(cls, meetings, default=None):
+        pool = Pool()
+        Company = pool.get('company.company')
         default = default.copy() if default is not None else {}
         tomorrow = this_minute() + dt.timedelta(days=1)
 
         def start(data):
             return max(data['planned_date'], tomorrow)
 
+        def end(data):
+            if not data['whole_day']:
+                return start(data) + (data['end_date'] - data['planned_date'])
+            # As many days, of which some have 23 or 25 hours
+            company = Company(data['company'])
+            first, copied = (
+                to_local(company, date).date()
+                for date in [data['planned_date'], start(data)])
+            end = to_local(company, data['end_date']).date()
+            return cls._midnight(company, end + (copied - first))
+
         default.setdefault('planned_date', start)
-        default.setdefault(
-            'end_date',
-            lambda d: start(d) + (d['end_date'] - d['planned_date']))
+        default.setdefault('end_date', end)
         return super().copy(meetings, default=default)
 
     @classmethod

@@ -172,6 +172,41 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertEqual(meeting.when, 'past')
 
     @with_transaction()
+    def test_whole_days(self):
+        "Test that what is created and copied takes as many days as it says"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company('Europe/Madrid')
+        meetings = []
+        with set_company(company), freeze(2026, 3, 1):
+            organiser = create_employee(company)
+            # The clocks change on March 29
+            for day, days in [(20, 1), (20, 3), (28, 3)]:
+                with self.subTest(day=day, days=days):
+                    meeting = create_meeting(
+                        company, organiser, 2026, 3, day, 11, whole_day=True,
+                        duration=dt.timedelta(days=days))
+                    meetings.append(meeting)
+                    self.assertEqual(
+                        meeting.first_day, dt.date(2026, 3, day))
+                    self.assertEqual(
+                        meeting.last_day,
+                        meeting.first_day + dt.timedelta(days=days - 1))
+        for moment, first in [
+                ((2026, 3, 1), None),
+                ((2026, 3, 27, 16), dt.date(2026, 3, 28)),
+                ((2026, 6, 1, 16), dt.date(2026, 6, 2)),
+                ]:
+            with set_company(company), freeze(*moment):
+                for meeting, copy in zip(meetings, Meeting.copy(meetings)):
+                    with self.subTest(moment=moment, meeting=meeting):
+                        self.assertEqual(
+                            copy.first_day, first or meeting.first_day)
+                        self.assertEqual(
+                            copy.last_day - copy.first_day,
+                            meeting.last_day - meeting.first_day)
+
+    @with_transaction()
     def test_clocks_change(self):
         "Test that nine o'clock stays nine o'clock"
         company = self.create_company('Europe/Madrid')
