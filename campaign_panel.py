@@ -130,6 +130,14 @@ class PanelMixin(ModelSQL, ModelView):
         return {t.id: dial_url(t) for t in trackings}
 
     @classmethod
+    def _moved_values(cls):
+        return {
+            **super()._moved_values(),
+            'draft_result': None,
+            'draft_callback_date': None,
+            }
+
+    @classmethod
     def copy(cls, trackings, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('draft_result')

@@ -232,6 +232,34 @@ class QueueMixin(ModelSQL):
             'callback_date', 'reserved_for', 'taken_by', 'taken_date'}
 
     @classmethod
+    def on_write(cls, trackings, values):
+        callbacks = super().on_write(trackings, values)
+        if values.get('campaign'):
+            moved = [
+                t.id for t in trackings
+                if t.campaign and t.campaign.id != values['campaign']]
+            if moved:
+                values = {
+                    n: v for n, v in cls._moved_values().items()
+                    if n not in values}
+                callbacks.append(
+                    lambda: cls._write_queue(cls.browse(moved), values))
+        return callbacks
+
+    @classmethod
+    def _moved_values(cls):
+        "Return what does not go with the tracking to another campaign"
+        return {
+            'result': None,
+            'attempts': 0,
+            'last_attempt': None,
+            'next_attempt': this_minute(),
+            'callback_date': None,
+            'taken_by': None,
+            'taken_date': None,
+            }
+
+    @classmethod
     def copy(cls, trackings, default=None):
         default = default.copy() if default is not None else {}
         for name in [

@@ -228,6 +228,49 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
             [self.employees['operator'], None])
 
     @with_transaction()
+    def test_moved(self):
+        "Test that a tracking begins anew in another campaign"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        attended, promised, held = self.create(3)
+        campaign = self.campaign
+        other = self.create_campaign(
+            start_date=dt.date(2026, 1, 1),
+            typology=self.record('campaign_typology_scoring').id)
+        self.call('operator', 'take', attended, minutes(0))
+        self.attend('operator', attended, minutes(1), 'no_answer')
+        self.call('operator', 'take', promised, minutes(2))
+        self.attend(
+            'operator', promised, minutes(3), 'call_back',
+            callback_date=minutes(500))
+        self.call('operator', 'take', held, minutes(4))
+        self.call(
+            'operator', 'save_draft', held, minutes(5), "Draft",
+            self.result('no_answer'))
+        trackings = Tracking.browse([attended, promised, held])
+        # What stays where it is stays as it is
+        with freeze(minutes(6)):
+            Tracking.write(trackings, {'campaign': campaign.id})
+        self.assertEqual(
+            [(t.attempts, bool(t.result)) for t in trackings],
+            [(1, True), (1, True), (0, False)])
+        with freeze(minutes(7)):
+            Tracking.write(trackings, {'campaign': other.id})
+        for tracking in Tracking.browse(trackings):
+            with self.subTest(tracking=tracking.rec_name):
+                self.assertEqual(tracking.attempts, 0)
+                self.assertEqual(tracking.next_attempt, minutes(7))
+                for name in [
+                        'result', 'last_attempt', 'callback_date', 'taken_by',
+                        'taken_date', 'draft_result', 'draft_callback_date']:
+                    self.assertIsNone(getattr(tracking, name), msg=name)
+        self.campaign = Campaign(other.id)
+        self.assertIn(
+            self.next('operator', minutes(8))[0], list(map(int, trackings)))
+
+    @with_transaction()
     def test_session(self):
         "Test that the end of the session gives back"
         pool = Pool()
