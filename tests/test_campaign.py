@@ -193,26 +193,41 @@ class CampaignTestCase(CampaignMixin, unittest.TestCase):
         Activity = pool.get('sale.activity')
         Call = pool.get('sale.call')
         Campaign = pool.get('sale.campaign')
+        Meeting = pool.get('sale.meeting')
+        Task = pool.get('sale.task')
         Tracking = pool.get('sale.tracking')
         self.set_up()
         running = self.create_campaign()
         self.create_campaign(state='draft')
         tracking, = self.create_trackings(running)
-        Call.create([{
-                    'tracking': tracking.id,
-                    'planned_date': dt.datetime.now() + dt.timedelta(days=1),
+        values = {
+            'company': self.company.id,
+            'summary': "Summary",
+            'planned_date': dt.datetime.now() + dt.timedelta(days=1),
+            'assignee': self.employees['administrator'].id,
+            }
+        for Model in [Call, Meeting, Task]:
+            Model.create([{**values, 'tracking': tracking.id}])
+        Task.create([{
+                    **values,
+                    'linked_trackings': [('add', [tracking.id])],
                     }])
-        for name, campaigns, trackings in [
-                ('operator', 1, 0),
-                ('colleague', 1, 0),
-                ('outsider', 0, 0),
-                ('supervisor', 2, 1),
-                ('administrator', 2, 1),
+        for name, campaigns, trackings, activities in [
+                ('operator', 1, 0, 0),
+                ('colleague', 1, 0, 0),
+                ('outsider', 0, 0, 0),
+                # The line of the tracking but not the one of the agenda
+                ('supervisor', 2, 1, 4),
+                ('administrator', 2, 1, 5),
                 ]:
             with self.subTest(role=name), self.as_user(name):
                 self.assertEqual(len(Campaign.search([])), campaigns)
                 self.assertEqual(len(Tracking.search([])), trackings)
-                self.assertEqual(len(Activity.search([])), trackings)
+                lines = Activity.search([])
+                self.assertEqual(len(lines), activities)
+                for activity in Activity.get_activities(lines):
+                    # It can be opened
+                    activity.__class__.read([activity.id], ['summary'])
         # Who has a tracking of it reads its name
         Tracking.write([tracking], {
                 'operator': self.employees['outsider'].id})
