@@ -16,6 +16,7 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, Id
 from trytond.rpc import RPC
+from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import AttendError
@@ -277,21 +278,17 @@ class QueueMixin(ModelSQL):
 
         operators is a dictionary of the ids of the operators by campaign.
         What they promised comes to the others once it is due."""
-        cursor = Transaction().connection.cursor()
-        for campaign, ids in operators.items():
-            table = cls.__table__()
-            cursor.execute(*table.update(
-                    [table.reserved_for], [Null],
-                    where=(table.campaign == campaign)
-                    & (table.state == 'open')
-                    & (table.callback_date == Null)
-                    & fields.SQL_OPERATORS['in'](table.reserved_for, ids)))
-        # What was read before is not true any more
-        transaction = Transaction()
-        transaction.counter += 1
-        for cache in transaction.cache.values():
-            if cls.__name__ in cache:
-                cache[cls.__name__].clear()
+        with without_check_access():
+            for campaign, ids in operators.items():
+                trackings = cls.search([
+                        ('campaign', '=', campaign),
+                        ('state', '=', 'open'),
+                        ('callback_date', '=', None),
+                        ('reserved_for', 'in', ids),
+                        ], order=[])
+                for sub_trackings in grouped_slice(trackings, 500):
+                    cls._write_queue(
+                        list(sub_trackings), {'reserved_for': None})
 
     @classmethod
     def take_next(cls, campaign):

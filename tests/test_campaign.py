@@ -5,6 +5,8 @@
 import datetime as dt
 import unittest
 
+from sql import Column
+
 from trytond.exceptions import UserError
 from trytond.model.exceptions import (
     AccessError, DomainValidationError, SQLConstraintError)
@@ -360,6 +362,15 @@ class CampaignTestCase(CampaignMixin, unittest.TestCase):
         self.assertEqual(
             (tracking.reserved_for, other.reserved_for), (None, None))
         self.assertEqual(tracking.operator, operator)
+        # which its history tells
+        history = Tracking.__table_history__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*history.select(
+                history.reserved_for,
+                where=history.id == other.id,
+                order_by=Column(history, '__id').asc))
+        self.assertEqual(
+            [id_ for id_, in cursor.fetchall()], [None, operator.id, None])
         # Out of the campaign nothing is left of the queue
         Tracking.write([tracking], {'campaign': None})
         self.assertEqual(tracking.next_attempt, None)
