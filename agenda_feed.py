@@ -89,8 +89,17 @@ class AgendaFeed(ModelSQL):
         for feed in feeds:
             with Transaction().set_context(company=feed.employee.company.id):
                 feed = cls(feed.id)
-                if feed.employee.active:
+                if feed.is_used:
                     return feed
+
+    @property
+    def is_used(self):
+        "Whether somebody still works as the employee"
+        pool = Pool()
+        User = pool.get('res.user')
+        return self.employee.active and bool(User.search([
+                    ('employees', '=', self.employee.id),
+                    ], limit=1))
 
     def to_ical(self):
         "Return the iCalendar of what the employee has to do"

@@ -29,12 +29,23 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
         with Transaction().start(DB_NAME, 1):
             pool = Pool()
             Feed = pool.get('sale.agenda.feed')
+            User = pool.get('res.user')
             company = create_company()
             company.timezone = 'America/Bogota'
             company.save()
             self.company = company.id
-            self.employee = create_person(
-                company, "Olga", 'olga@example.com').id
+            employee = create_person(company, "Olga", 'olga@example.com')
+            self.employee = employee.id
+            # Each test adds one
+            user, = User.create([{
+                        'name': "Olga",
+                        'login': f'olga-{employee.id}',
+                        'companies': [('add', [company.id])],
+                        'company': company.id,
+                        'employees': [('add', [employee.id])],
+                        'employee': employee.id,
+                        }])
+            self.user = user.id
             self.path = urlsplit(
                 Feed.renew(self.get_employee())).path
 
@@ -169,6 +180,23 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
             employee.end_date = dt.date.today() - dt.timedelta(days=2)
             employee.save()
         self.assertEqual(self.get().status_code, HTTPStatus.NOT_FOUND)
+
+    def test_user(self):
+        "Test that the calendar ends with the user"
+        for values in [
+                {'active': False},
+                {'employee': None, 'employees': [('remove', [self.employee])]},
+                ]:
+            with self.subTest(values=values):
+                self.assertEqual(self.get().status_code, HTTPStatus.OK)
+                with Transaction().start(DB_NAME, 1):
+                    User = Pool().get('res.user')
+                    User.write([User(self.user)], values)
+                self.assertEqual(
+                    self.get().status_code, HTTPStatus.NOT_FOUND)
+                with Transaction().start(DB_NAME, 1):
+                    User = Pool().get('res.user')
+                    User.write([User(self.user)], {'active': True})
 
     @with_transaction()
     def test_wizard(self):
