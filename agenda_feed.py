@@ -110,7 +110,9 @@ class AgendaFeed(ModelSQL):
             employee=self.employee.rec_name, company=company.rec_name)
         calendar.add('x-wr-calname', name)
         calendar.add('name', name)
-        calendar.add('refresh-interval', dt.timedelta(minutes=15))
+        calendar.add(
+            'refresh-interval', dt.timedelta(minutes=15),
+            parameters={'VALUE': 'DURATION'})
         dates = []
         for event, start in self._events():
             calendar.add_component(event)

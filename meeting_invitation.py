@@ -8,6 +8,7 @@ import re
 import uuid
 from email import message_from_string
 from email.policy import default as default_policy
+from email.utils import parseaddr
 from urllib.parse import quote, urljoin
 
 from icalendar import Calendar, Event, Timezone, vCalAddress, vText, vUri
@@ -319,7 +320,13 @@ class InvitationMixin(ModelSQL, ModelView):
             Configuration(1).get_multivalue(
                 'meeting_reply_to', company=self.company.id)
             or self._employee_email(self.assignee)
-            or config.get('email', 'from'))
+            or self._system_address())
+
+    @staticmethod
+    def _system_address():
+        # It may have a name
+        _, address = parseaddr(config.get('email', 'from'))
+        return address
 
     @staticmethod
     def _employee_email(employee):
@@ -342,7 +349,7 @@ class InvitationMixin(ModelSQL, ModelView):
                 meeting=self.summary)
         if not message.is_multipart():
             message.make_alternative()
-        calendar = self.invitation_calendar(method)
+        calendar = self.invitation_calendar(attendee, method)
         message.add_alternative(
             calendar.decode(), subtype='calendar',
             params={'method': method})
@@ -351,7 +358,8 @@ class InvitationMixin(ModelSQL, ModelView):
             filename='invite.ics')
         from_ = config.get('email', 'from')
         set_from_header(message, from_, format_address(
-                self._employee_email(self.assignee) or from_,
+                self._employee_email(self.assignee)
+                or self._system_address(),
                 self.assignee.rec_name))
         if not message['Reply-To']:
             message['Reply-To'] = format_address(
@@ -370,12 +378,14 @@ class InvitationMixin(ModelSQL, ModelView):
             return 'invitation'
         return 'change'
 
-    def invitation_calendar(self, method):
-        "Return the iCalendar for the attendees"
+    def invitation_calendar(self, attendee, method):
+        "Return the iCalendar for the attendee"
         calendar = new_calendar(self.company, method)
         event = self.calendar_event()
-        if method == 'CANCEL':
-            event['STATUS'] = vText('CANCELLED')
+        if method == 'CANCEL' and self.state != 'cancelled':
+            # The meeting takes place without the attendee
+            del event['STATUS']
+            event['ATTENDEE'] = self._calendar_attendee(attendee)
         calendar.add_component(event)
         if not self.whole_day:
             add_timezones(
@@ -412,13 +422,18 @@ class InvitationMixin(ModelSQL, ModelView):
         for attendee in self.attendees:
             if not attendee.email or attendee.employee == self.assignee:
                 continue
-            address = vCalAddress(f'mailto:{attendee.email}')
-            address.params['CN'] = vText(attendee.rec_name)
-            address.params['ROLE'] = vText('REQ-PARTICIPANT')
-            address.params['PARTSTAT'] = vText(PARTSTAT[attendee.answer])
-            address.params['RSVP'] = vText('TRUE')
-            event.add('attendee', address, encode=0)
+            event.add(
+                'attendee', self._calendar_attendee(attendee), encode=0)
         return event
+
+    @staticmethod
+    def _calendar_attendee(attendee):
+        address = vCalAddress(f'mailto:{attendee.email}')
+        address.params['CN'] = vText(attendee.rec_name)
+        address.params['ROLE'] = vText('REQ-PARTICIPANT')
+        address.params['PARTSTAT'] = vText(PARTSTAT[attendee.answer])
+        address.params['RSVP'] = vText('TRUE')
+        return address
 
     @property
     def is_web_link(self):

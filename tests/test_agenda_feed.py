@@ -135,6 +135,8 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
     def test_cache(self):
         "Test that it is fetched again only when it changes"
         response = self.get()
+        self.assertIn(
+            b'REFRESH-INTERVAL;VALUE=DURATION:PT15M', response.get_data())
         self.assertIn('private', response.headers['Cache-Control'])
         etag = response.headers['ETag']
         headers = {'If-None-Match': etag}

@@ -435,8 +435,11 @@ class MeetingMailTestCase(RouteTestCase):
                     if a.email == 'new@example.com'])
         message, = self.receive().values()
         self.assertEqual(message['To'], 'new@example.com')
-        calendar, _ = self.calendar(message)
+        calendar, event = self.calendar(message)
         self.assertEqual(calendar['method'], 'CANCEL')
+        # For the others the meeting takes place
+        self.assertNotIn('status', event)
+        self.assertEqual(event['attendee'], 'mailto:new@example.com')
         self.assertEqual(
             self.client().get(path).status_code, HTTPStatus.NOT_FOUND)
 
@@ -445,6 +448,23 @@ class MeetingMailTestCase(RouteTestCase):
         self.invite(2026, 3, 27, 9, attendees=[
                 {'employee': self.olga}, {'employee': self.oscar}])
         self.assertEqual(set(self.receive()), {'oscar@example.com'})
+
+    def test_organiser_no_email(self):
+        "Test that the answers to who has no e-mail are sent to the system"
+        self.addCleanup(config.set, 'email', 'from', 'crm@example.com')
+        config.set('email', 'from', 'Sales Team <sales@example.com>')
+        with self.transaction(user=0):
+            Company = Pool().get('company.company')
+            Meeting = Pool().get('sale.meeting')
+            organiser = create_person(Company(self.company), "Pablo").id
+            meeting = self.create_meeting(
+                2026, 3, 27, 9, assignee=organiser,
+                attendees=[{'employee': self.oscar}])
+            Meeting.invite([Meeting(meeting)])
+        message, = self.receive().values()
+        self.assertEqual(message['Reply-To'], 'Pablo <sales@example.com>')
+        _, event = self.calendar(message)
+        self.assertEqual(event['organizer'], 'mailto:sales@example.com')
 
     def test_over(self):
         "Test that nobody is told of what is over"
