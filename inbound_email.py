@@ -96,7 +96,8 @@ class Attendee(metaclass=PoolMeta):
                 str(attendee.params.get('PARTSTAT', '')).upper())
             try:
                 sequence = int(event.get('sequence', 0))
-            except ValueError:
+            except (TypeError, ValueError):
+                # It may also be there twice
                 continue
             if answer and answer != cls.default_answer():
                 yield (

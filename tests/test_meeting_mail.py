@@ -675,5 +675,31 @@ class MeetingMailTestCase(RouteTestCase):
             f'/{DB_NAME}/inbound_email/inbox/answers', data=reply.as_bytes())
         self.assertEqual(response.status_code, HTTPStatus.NO_CONTENT)
 
+    def test_reply_sequence(self):
+        "Test that replies without one readable sequence are left alone"
+        meeting = self.invite(2026, 3, 27, 9)
+        with self.transaction():
+            Attendee = Pool().get('sale.meeting.attendee')
+            uid = Pool().get('sale.meeting')(meeting).uid
+            for lines, read in [
+                    (['SEQUENCE:0'], True),
+                    (['SEQUENCE:0', 'SEQUENCE:1'], False),
+                    (['SEQUENCE:x'], False),
+                    ]:
+                with self.subTest(lines=lines):
+                    data = '\r\n'.join([
+                            'BEGIN:VCALENDAR',
+                            'METHOD:REPLY',
+                            'BEGIN:VEVENT',
+                            f'UID:{uid}',
+                            *lines,
+                            'ATTENDEE;PARTSTAT=ACCEPTED:'
+                            'mailto:somebody@example.org',
+                            'END:VEVENT',
+                            'END:VCALENDAR',
+                            ''])
+                    self.assertEqual(
+                        bool(list(Attendee._parse_replies(data))), read)
+
 
 del RouteTestCase
