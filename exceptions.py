@@ -98,7 +98,7 @@ class TaskDateError(ValidationError):
     pass
 
 
-class TaskLinkError(ValidationError):
+class LinkError(ValidationError):
     pass
 
 

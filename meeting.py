@@ -17,13 +17,14 @@ from trytond.transaction import Transaction, check_access, without_check_access
 
 from .activity_mixin import ActivityMixin
 from .exceptions import MeetingDateError
+from .link import LinkMixin
 from .meeting_attendee import ANSWERS
 from .meeting_invitation import InvitationMixin
 from .moment import this_minute, to_local, to_utc
 from .reminder import ReminderMixin
 
 
-class Meeting(ReminderMixin, InvitationMixin, ActivityMixin):
+class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
     __name__ = 'sale.meeting'
     _history = True
     _rec_name = 'summary'

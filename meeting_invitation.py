@@ -4,7 +4,6 @@
 
 import datetime as dt
 import json
-import re
 import uuid
 from email import message_from_string
 from email.policy import default as default_policy
@@ -409,7 +408,7 @@ class InvitationMixin(ModelSQL, ModelView):
             event.add('description', self.agenda)
         if location := ', '.join(filter(None, [self.place, self.link])):
             event.add('location', location)
-        if self.is_web_link:
+        if self.link:
             event['URL'] = vUri(self.link)
         event.add('status', {
                 'pending': 'CONFIRMED',
@@ -434,11 +433,6 @@ class InvitationMixin(ModelSQL, ModelView):
         address.params['PARTSTAT'] = vText(PARTSTAT[attendee.answer])
         address.params['RSVP'] = vText('TRUE')
         return address
-
-    @property
-    def is_web_link(self):
-        "Whether the link can be followed safely"
-        return bool(re.match(r'https?://', self.link or '', re.IGNORECASE))
 
     @property
     def period(self):

@@ -4,7 +4,6 @@
 
 import datetime as dt
 from collections import defaultdict
-from urllib.parse import urlsplit
 
 from sql import Null, Union
 from sql.conditionals import Case, Coalesce
@@ -22,8 +21,9 @@ from trytond.transaction import Transaction, without_check_access
 
 from .activity_mixin import ActivityMixin
 from .exceptions import (
-    ClosedTrackingError, TaskAssigneeError, TaskDateError, TaskLinkError,
-    TaskPostponeError, TaskStatusError)
+    ClosedTrackingError, TaskAssigneeError, TaskDateError, TaskPostponeError,
+    TaskStatusError)
+from .link import LinkMixin
 from .moment import this_minute
 from .reminder import ReminderMixin
 
@@ -50,7 +50,8 @@ _STATE_STATUSES = {
 
 
 class Task(
-        AttachmentCopyMixin, NoteCopyMixin, ReminderMixin, ActivityMixin):
+        AttachmentCopyMixin, NoteCopyMixin, ReminderMixin, LinkMixin,
+        ActivityMixin):
     __name__ = 'sale.task'
     _history = True
     _reminder_icon = 'tryton-sale-task'
@@ -322,7 +323,6 @@ class Task(
             field_names = field_names | {'state'}
         super().validate_fields(tasks, field_names)
         cls.check_start_date(tasks, field_names)
-        cls.check_link(tasks, field_names)
 
     @classmethod
     def check_start_date(cls, tasks, field_names=None):
@@ -337,27 +337,6 @@ class Task(
                         task=task.rec_name,
                         start=task._format_date(task.start_date),
                         end=task._format_date(task.planned_date)))
-
-    @classmethod
-    def check_link(cls, tasks, field_names=None):
-        if field_names is not None and 'link' not in field_names:
-            return
-
-        def is_valid(link):
-            try:
-                url = urlsplit(link)
-            except ValueError:
-                return False
-            return (
-                url.scheme in {'http', 'https'} and url.hostname
-                and not any(c.isspace() for c in link))
-
-        for task in tasks:
-            if task.link and not is_valid(task.link):
-                raise TaskLinkError(gettext(
-                        'sale_opportunity_management.msg_task_link',
-                        task=task.rec_name,
-                        link=task.link))
 
     @classmethod
     def _facts(cls):

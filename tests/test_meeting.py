@@ -11,7 +11,8 @@ from trytond.model.exceptions import (
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
 from trytond.modules.sale_opportunity_management.exceptions import (
-    AttendeeError, InvitationError, MeetingDateError, PlannedDateError)
+    AttendeeError, InvitationError, LinkError, MeetingDateError,
+    PlannedDateError)
 from trytond.modules.sale_opportunity_management.moment import to_local, to_utc
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -267,6 +268,21 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
             organiser = create_employee(company)
             with self.assertRaises(RequiredValidationError):
                 create_meeting(company, organiser, 2026, 3, 2, 9, **values)
+
+    @with_transaction()
+    def test_link(self):
+        "Test that the link is the address of a web page"
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            organiser = create_employee(company)
+            create_meeting(
+                company, organiser, 2026, 3, 2, 9,
+                link='https://meet.example.com/x')
+            for link in ['javascript:alert(1)', 'meet.example.com/x']:
+                with self.subTest(link=link), \
+                        self.assertRaises(LinkError):
+                    create_meeting(
+                        company, organiser, 2026, 3, 2, 9, link=link)
 
     @with_transaction()
     def test_attendees(self):

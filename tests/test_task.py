@@ -11,7 +11,7 @@ from trytond.model.exceptions import (
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
 from trytond.modules.sale_opportunity_management.exceptions import (
-    ClosedTrackingError, TaskAssigneeError, TaskDateError, TaskLinkError,
+    ClosedTrackingError, LinkError, TaskAssigneeError, TaskDateError,
     TaskPostponeError, TaskStatusError)
 from trytond.modules.sale_opportunity_management.moment import now
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
@@ -254,7 +254,7 @@ class TaskTestCase(TrackingTestMixin, unittest.TestCase):
                     'https://', 'https:///path', 'https://exam ple.com',
                     'https://[', 'ftp://example.com']:
                 with self.subTest(link=link), \
-                        self.assertRaises(TaskLinkError):
+                        self.assertRaises(LinkError):
                     self.create_task(company, link=link)
 
     @with_transaction()
