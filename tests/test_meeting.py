@@ -487,6 +487,18 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                         other.planned_date, other.end_date)), 1)
 
     @with_transaction()
+    def test_attendee_company(self):
+        "Test that the list loads what the company is computed from"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        view = Attendee.fields_view_get(view_type='tree')
+        self.assertIn('name="meeting"', view['arch'])
+        attendee = Attendee(meeting=Meeting(company=company))
+        self.assertEqual(attendee.on_change_with_company(), company)
+
+    @with_transaction()
     def test_when(self):
         "Test the days on the calendar of the company"
         pool = Pool()
