@@ -256,7 +256,7 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
             for text in self._busy():
                 notifications.append(('warning', text))
             if missing := [
-                    a.rec_name for a in self.attendees or []
+                    a.person.rec_name for a in self.attendees or []
                     if a.person and not getattr(a, 'email', None)]:
                 notifications.append(('warning', gettext(
                             'sale_opportunity_management'

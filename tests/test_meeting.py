@@ -487,6 +487,26 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                         other.planned_date, other.end_date)), 1)
 
     @with_transaction()
+    def test_no_email(self):
+        "Test that the form tells the attendees without e-mail"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            employee = create_person(company, "Olga")
+            for values in [{}, {'rec_name': None}]:
+                with self.subTest(values=values):
+                    meeting = Meeting(
+                        company=company, state='pending', attendees=[
+                            Attendee(employee=employee, **values),
+                            Attendee(email='a@example.com', **values),
+                            ])
+                    (type_, text), = meeting.on_change_notify()
+                    self.assertEqual(type_, 'warning')
+                    self.assertIn("Olga", text)
+
+    @with_transaction()
     def test_attendee_company(self):
         "Test that the list loads what the company is computed from"
         pool = Pool()
