@@ -146,6 +146,11 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
             button['depends'] = [*button['depends'], 'only_attended']
 
     @classmethod
+    def default_planned_date(cls):
+        # A full hour that is not over when the meeting is saved
+        return (this_minute() + dt.timedelta(minutes=75)).replace(minute=0)
+
+    @classmethod
     def default_duration(cls):
         return dt.timedelta(hours=1)
 
@@ -178,14 +183,13 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
             self.first_day = to_local(self.company, date).date()
             self.last_day = self.first_day
             self._set_days()
-        else:
+        elif self.first_day:
             # A whole day becomes an appointment in its morning
             self.duration = self.default_duration()
             self.planned_date = max(
                 to_utc(self.company, dt.datetime.combine(
-                        self.first_day, dt.time(9)))
-                if self.first_day else this_minute(),
-                this_minute())
+                        self.first_day, dt.time(9))),
+                self.default_planned_date())
             self.end_date = self.planned_date + self.duration
 
     @fields.depends(

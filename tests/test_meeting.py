@@ -120,6 +120,27 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertEqual(meeting.end_date, dt.datetime(2026, 3, 4, 15))
 
     @with_transaction()
+    def test_default_planned_date(self):
+        "Test that a new meeting begins at the next full hour"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1, 14, 20, 30):
+            start = dt.datetime(2026, 3, 1, 15)
+            self.assertEqual(Meeting.default_planned_date(), start)
+            # As the client does with the default values
+            meeting = Meeting(
+                company=company, whole_day=False, planned_date=start,
+                duration=dt.timedelta(minutes=30))
+            meeting.on_change_planned_date()
+            meeting.on_change_whole_day()
+            self.assertEqual(meeting.planned_date, start)
+            self.assertEqual(meeting.end_date, dt.datetime(2026, 3, 1, 15, 30))
+        with freeze(2026, 3, 1, 14, 59, 50):
+            self.assertEqual(
+                Meeting.default_planned_date(), dt.datetime(2026, 3, 1, 16))
+
+    @with_transaction()
     def test_whole_day(self):
         "Test meetings of whole days, also of 23 and 25 hours"
         pool = Pool()
