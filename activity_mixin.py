@@ -20,7 +20,8 @@ from trytond.transaction import (
 
 from .channel import has_role
 from .exceptions import (
-    ActivityPartyError, ClosedTrackingError, DoneDateError, PlannedDateError)
+    ActivityPartyError, AssigneeError, ClosedTrackingError, DoneDateError,
+    PlannedDateError)
 from .moment import now, this_minute, to_local
 from .phone import PhoneMixin
 from .tools import accepted_domain, clause_accepts
@@ -495,10 +496,18 @@ class ActivityMixin(Workflow, ActivityLineMixin):
     def check_modification(
             cls, mode, activities, values=None, external=False):
         pool = Pool()
+        Employee = pool.get('company.employee')
         Tracking = pool.get('sale.tracking')
         super().check_modification(
             mode, activities, values=values, external=external)
-        if mode == 'write':
+        if mode == 'create':
+            cls._check_assignees((a, a.assignee) for a in activities)
+        elif mode == 'write':
+            if values.get('assignee'):
+                assignee = Employee(values['assignee'])
+                cls._check_assignees(
+                    (a, assignee) for a in activities
+                    if a.assignee != assignee)
             if (external
                     and values.keys() & cls._facts()
                     and not Tracking.is_administrator()):
@@ -528,6 +537,19 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                             'sale_opportunity_management'
                             '.msg_activity_done_delete',
                             activity=activity.rec_name))
+
+    @classmethod
+    def _check_assignees(cls, assignees):
+        for activity, assignee in assignees:
+            if not assignee or activity.state != 'pending':
+                continue
+            with Transaction().set_context(company=assignee.company.id):
+                if not assignee.__class__(assignee.id).active:
+                    raise AssigneeError(gettext(
+                            'sale_opportunity_management'
+                            '.msg_activity_assignee_inactive',
+                            activity=activity.rec_name,
+                            assignee=assignee.rec_name))
 
     @classmethod
     def on_modification(cls, mode, activities, field_names=None):

@@ -102,7 +102,7 @@ class LinkError(ValidationError):
     pass
 
 
-class TaskAssigneeError(ValidationError):
+class AssigneeError(ValidationError):
     pass
 
 

@@ -21,7 +21,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .activity_mixin import ActivityMixin
 from .exceptions import (
-    ClosedTrackingError, TaskAssigneeError, TaskDateError, TaskPostponeError,
+    AssigneeError, ClosedTrackingError, TaskDateError, TaskPostponeError,
     TaskStatusError)
 from .link import LinkMixin
 from .moment import this_minute
@@ -346,8 +346,6 @@ class Task(
 
     @classmethod
     def check_modification(cls, mode, tasks, values=None, external=False):
-        pool = Pool()
-        Employee = pool.get('company.employee')
         if mode == 'write' and {'status', 'state'} & values.keys():
             cls._check_status(tasks, values)
         super().check_modification(
@@ -355,15 +353,10 @@ class Task(
         if mode == 'create':
             for task in tasks:
                 if task.kind == 'incident' and not task.assignee:
-                    raise TaskAssigneeError(gettext(
+                    raise AssigneeError(gettext(
                             'sale_opportunity_management'
                             '.msg_incident_assignee',
                             task=task.rec_name))
-            cls._check_assignees((t, t.assignee) for t in tasks)
-        elif mode == 'write' and values.get('assignee'):
-            assignee = Employee(values['assignee'])
-            cls._check_assignees(
-                (t, assignee) for t in tasks if t.assignee != assignee)
 
     @classmethod
     def _check_status(cls, tasks, values):
@@ -386,19 +379,6 @@ class Task(
                         'sale_opportunity_management.msg_task_postpone',
                         task=task.rec_name,
                         date=task._format_date(task.planned_date)))
-
-    @classmethod
-    def _check_assignees(cls, assignees):
-        for task, assignee in assignees:
-            if not assignee:
-                continue
-            with Transaction().set_context(company=assignee.company.id):
-                if not assignee.__class__(assignee.id).active:
-                    raise TaskAssigneeError(gettext(
-                            'sale_opportunity_management'
-                            '.msg_task_assignee_inactive',
-                            task=task.rec_name,
-                            assignee=assignee.rec_name))
 
     @classmethod
     def on_modification(cls, mode, tasks, field_names=None):

@@ -8,8 +8,8 @@ import unittest
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_employee, set_company
 from trytond.modules.sale_opportunity_management.exceptions import (
-    ActivityPartyError, AlreadyRecordedError, ClosedTrackingError,
-    PlannedDateError)
+    ActivityPartyError, AlreadyRecordedError, AssigneeError,
+    ClosedTrackingError, PlannedDateError)
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
@@ -306,6 +306,30 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                 Activity.write([line], {'date': dt.datetime(2025, 12, 31)})
             with self.assertRaises(AccessError):
                 Activity.write([line], {'summary': "Other"})
+
+    @with_transaction()
+    def test_assignee(self):
+        "Test that nothing is planned for who has left"
+        company = self.create_company()
+        employee, left = [
+            create_employee(company, name) for name in ["Employee", "Left"]]
+        left.end_date = dt.date(2025, 1, 1)
+        left.save()
+        with set_company(company), freeze(2026, 1, 1):
+            for name in ['sale.call', 'sale.task', 'sale.meeting']:
+                Model = Pool().get(name)
+                values = {
+                    'company': company.id,
+                    'planned_date': dt.datetime(2026, 1, 2),
+                    'summary': "Summary",
+                    }
+                with self.subTest(model=name):
+                    record = self.create(
+                        name, assignee=employee.id, **values)
+                    with self.assertRaises(AssigneeError):
+                        self.create(name, assignee=left.id, **values)
+                    with self.assertRaises(AssigneeError):
+                        Model.write([record], {'assignee': left.id})
 
     @with_transaction()
     def test_party(self):

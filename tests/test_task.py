@@ -11,7 +11,7 @@ from trytond.model.exceptions import (
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
 from trytond.modules.sale_opportunity_management.exceptions import (
-    ClosedTrackingError, LinkError, TaskAssigneeError, TaskDateError,
+    AssigneeError, ClosedTrackingError, LinkError, TaskDateError,
     TaskPostponeError, TaskStatusError)
 from trytond.modules.sale_opportunity_management.moment import now
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
@@ -340,7 +340,7 @@ class TaskTestCase(TrackingTestMixin, unittest.TestCase):
             task = self.create_task(company)
             self.assertIsNone(task.assignee)
             for assignee, Error in [
-                    (left, TaskAssigneeError),
+                    (left, AssigneeError),
                     (foreigner, DomainValidationError),
                     ]:
                 with self.subTest(assignee=assignee):
@@ -349,7 +349,7 @@ class TaskTestCase(TrackingTestMixin, unittest.TestCase):
                     with self.assertRaises(Error):
                         Task.write([task], {'assignee': assignee.id})
             Task.write([task], {'assignee': employee.id})
-            with self.assertRaises(TaskAssigneeError):
+            with self.assertRaises(AssigneeError):
                 self.create_task(
                     company, kind='incident', type=self.get_type('other'))
             # What those who left have to do can still be modified
