@@ -404,8 +404,9 @@ class ActivityMixin(Workflow, ActivityLineMixin):
             values.setdefault('company', tracking.company.id)
             values['party'] = tracking.party.id
             if not values.get('assignee'):
+                operator = tracking.operator
                 values['assignee'] = (
-                    tracking.operator.id if tracking.operator else None)
+                    operator.id if operator and operator.active else None)
         elif values.get('tracking'):
             values['party'] = Tracking(values['tracking']).party.id
         if mode == 'write' and values.get('state'):

@@ -4,6 +4,7 @@
 
 import datetime as dt
 import unittest
+from unittest.mock import patch
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_employee, set_company
@@ -222,6 +223,25 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                                 self.assertRaises(error):
                             Model.write(
                                 [record], {'tracking': tracking.id})
+
+    @with_transaction()
+    def test_operator_left(self):
+        "Test that nothing is planned for an operator who has left"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Employee = pool.get('company.employee')
+        company = self.create_company()
+        operator = create_employee(company, "Olga")
+        with set_company(company), freeze(2026, 1, 1):
+            tracking = self.create_tracking(company, operator=operator.id)
+            with patch.object(Employee, 'warn_work'):
+                Employee.write(
+                    [operator], {'end_date': dt.date(2025, 12, 31)})
+            call, = Call.create([{
+                        'tracking': tracking.id,
+                        'planned_date': dt.datetime(2026, 1, 2),
+                        }])
+            self.assertIsNone(call.assignee)
 
     @with_transaction()
     def test_order(self):
