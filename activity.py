@@ -18,10 +18,11 @@ from trytond.wizard import StateAction, StateTransition, Wizard
 
 from .activity_mixin import STATES, ActivityLineMixin, ActivityMixin
 from .moment import now, to_local, to_utc
+from .phone import PhoneNumberMixin
 from .tools import accepted_domain
 
 
-class Activity(UnionMixin, ActivityLineMixin):
+class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     """The activities of all kinds read together
 
     There is a line with the role main for each activity. More lines show it
@@ -111,6 +112,7 @@ class Activity(UnionMixin, ActivityLineMixin):
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        cls.phone_number.readonly = True
         cls._buttons.update({
                 'open': {},
                 })

@@ -106,9 +106,16 @@ class RecordMixin(ModelView):
         fields.Char(
             "Phone",
             states={
-                'invisible': ~Eval('party'),
+                'invisible': ~Eval('phone'),
                 }),
         'on_change_with_phone')
+    plan = fields.Function(
+        fields.Text(
+            "What Was Planned",
+            states={
+                'invisible': ~Eval('plan'),
+                }),
+        'on_change_with_plan')
     history = fields.Function(
         fields.Text(
             "Last Call",
@@ -270,12 +277,20 @@ class RecordMixin(ModelView):
     def get_next_kinds(cls):
         return cls.fields_get(['kind'])['kind']['selection']
 
-    @fields.depends('tracking', 'party')
+    @fields.depends('tracking', 'party', 'call')
     def on_change_with_phone(self, name=None):
         pool = Pool()
         Call = pool.get('sale.call')
         return Call(
-            tracking=self.tracking, party=self.party).on_change_with_phone()
+            tracking=self.tracking, party=self.party,
+            phone_number=self.call.phone_number if self.call else None,
+            ).on_change_with_phone()
+
+    @fields.depends('call', 'activity')
+    def on_change_with_plan(self, name=None):
+        if activity := self.call or self.activity:
+            return '\n'.join(filter(None, [
+                        activity.summary, activity.description]))
 
     @fields.depends('tracking')
     def on_change_with_history(self, name=None):

@@ -22,7 +22,7 @@ from .exceptions import (
     CallerError, CallOpportunityError, CallOutcomeError, DurationError,
     IncomingCallError, PhoneNumberError)
 from .party import PHONE_TYPES
-from .phone import match_number
+from .phone import PhoneNumberMixin
 from .reminder import ReminderMixin
 
 INTERESTS = [
@@ -41,7 +41,8 @@ OUTCOMES = [
 _UNANSWERED = ['missed', 'voicemail']
 
 
-class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
+class Call(
+        CampaignCallMixin, ReminderMixin, PhoneNumberMixin, ActivityMixin):
     __name__ = 'sale.call'
     _history = True
     _reminder_icon = 'tryton-sale-call'
@@ -65,7 +66,6 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
             },
         help="The number that was called or called us.\n"
         "Leave empty for the one of the tracking or of the party.")
-    phone_compact = fields.Char("Phone Compact", readonly=True)
     interest = fields.Selection(
         INTERESTS, "Interest", sort=False,
         states={
@@ -193,26 +193,6 @@ class Call(CampaignCallMixin, ReminderMixin, ActivityMixin):
     @classmethod
     def default_to_call_back(cls):
         return False
-
-    @fields.depends('phone_number')
-    def on_change_with_phone(self, name=None):
-        return self.phone_number or super().on_change_with_phone(name=name)
-
-    @classmethod
-    def _phone_queries(cls, value):
-        pool = Pool()
-        ContactMechanism = pool.get('party.contact_mechanism')
-        call = cls.__table__()
-        if value is None:
-            return [call.select(
-                    call.id,
-                    where=(call.phone_compact == Null)
-                    & cls._without_phone(call))]
-        queries = super()._phone_queries(value)
-        if number := ContactMechanism.compact_number(value.strip('%')):
-            queries.append(call.select(
-                    call.id, where=match_number(call.phone_compact, number)))
-        return queries
 
     @property
     def subject(self):

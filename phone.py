@@ -68,3 +68,31 @@ class PhoneMixin(ModelSQL):
                 mechanism.party,
                 where=mechanism.type.in_(PHONE_TYPES)
                 & (mechanism.party != Null)))
+
+
+class PhoneNumberMixin(ModelSQL):
+    "The number that was called or called goes before that of the party"
+
+    phone_number = fields.Char("Phone Number")
+    phone_compact = fields.Char("Phone Compact", readonly=True)
+
+    @fields.depends('phone_number')
+    def on_change_with_phone(self, name=None):
+        return self.phone_number or super().on_change_with_phone(name=name)
+
+    @classmethod
+    def _phone_queries(cls, value):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        table = cls.__table__()
+        if value is None:
+            return [table.select(
+                    table.id,
+                    where=(table.phone_compact == Null)
+                    & cls._without_phone(table))]
+        queries = super()._phone_queries(value)
+        if number := ContactMechanism.compact_number(value.strip('%')):
+            queries.append(table.select(
+                    table.id,
+                    where=match_number(table.phone_compact, number)))
+        return queries

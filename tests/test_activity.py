@@ -373,6 +373,42 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertEqual(Call(call.id).party, other)
 
     @with_transaction()
+    def test_phone_number(self):
+        "Test that the line of a call tells the number to call"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Record = pool.get('sale.activity.record', type='wizard')
+        RecordStart = pool.get('sale.activity.record.start')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 1, 1):
+            self.create(
+                'sale.call', summary="Call back",
+                description="They asked for prices",
+                phone_number="+57 310 555 1234",
+                planned_date=dt.datetime(2026, 1, 2))
+            self.create(
+                'sale.task', summary="Task",
+                planned_date=dt.datetime(2026, 1, 3))
+            line, = Activity.search([('phone', 'ilike', "310 555 1234")])
+            self.assertEqual(line.summary, "Call back")
+            self.assertEqual(line.phone, "+57 310 555 1234")
+            without, = Activity.search([('phone', '=', None)])
+            self.assertEqual(without.summary, "Task")
+            session_id, _, _ = Record.create()
+            with Transaction().set_context(
+                    active_model='sale.activity', active_id=line.id,
+                    active_ids=[line.id]):
+                view = Record.execute(session_id, {}, 'start')['view']
+            start = RecordStart(
+                tracking=None, party=None, activity=None,
+                call=view['defaults']['call'])
+            self.assertEqual(
+                start.on_change_with_phone(), "+57 310 555 1234")
+            self.assertEqual(
+                start.on_change_with_plan(),
+                "Call back\nThey asked for prices")
+
+    @with_transaction()
     def test_record(self):
         "Test recording the result of what has no tracking"
         pool = Pool()
