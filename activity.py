@@ -21,6 +21,8 @@ from .moment import now, to_local, to_utc
 from .phone import PhoneNumberMixin
 from .tools import accepted_domain
 
+_CALENDAR_SLOT = dt.timedelta(minutes=30)
+
 
 class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     """The activities of all kinds read together
@@ -72,6 +74,12 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
         "End Date", format='%H:%M',
         states=_states,
         help="The date itself for what has no planned duration.")
+    calendar_end = fields.Function(
+        fields.DateTime(
+            "Calendar End", format='%H:%M', states=_states,
+            help="Until where the calendar shows the activity."),
+        'on_change_with_calendar_end', searcher='search_calendar_end',
+        setter='set_calendar_end')
     due = fields.Function(
         fields.Selection([
                 (None, ""),
@@ -247,6 +255,21 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
             for line, activity in zip(meetings, activities))
         return only_attended
 
+    @fields.depends('calendar_date', 'end_date')
+    def on_change_with_calendar_end(self, name=None):
+        if self.end_date and self.end_date == self.calendar_date:
+            # The calendar shows what has no end for two hours
+            return self.end_date + _CALENDAR_SLOT
+        return self.end_date
+
+    @classmethod
+    def search_calendar_end(cls, name, clause):
+        return [('end_date', *clause[1:])]
+
+    @classmethod
+    def set_calendar_end(cls, lines, name, value):
+        cls.write(lines, {name: value})
+
     @classmethod
     def get_calendar_color(cls, lines, name):
         return {
@@ -286,15 +309,20 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     def write(cls, *args):
         # The lines are those of a query: what is moved are the activities
         for lines, values in zip(args[::2], args[1::2]):
-            if values.keys() - {'date', 'calendar_date', 'end_date'}:
+            if values.keys() - {
+                    'date', 'calendar_date', 'calendar_end', 'end_date'}:
                 raise AccessError(gettext(
                         'sale_opportunity_management.msg_activity_line'))
             for line, activity in zip(lines, cls.get_activities(lines)):
                 start = values.get('calendar_date') or (
                     line.calendar_date
                     + (values.get('date', line.date) - line.date))
-                end = values.get('end_date') or (
-                    line.end_date + (start - line.calendar_date))
+                end = values.get('end_date') or values.get('calendar_end')
+                if (not end
+                        or end - start
+                        == line.calendar_end - line.calendar_date):
+                    # It is only moved
+                    end = line.end_date + (start - line.calendar_date)
                 activity.__class__.write(
                     [activity], activity.move_values(start, end))
 

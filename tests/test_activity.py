@@ -310,16 +310,23 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                 'sale.call', tracking=tracking.id,
                 planned_date=dt.datetime(2026, 1, 2))
             line, = tracking.activities
+            # What has no end takes a short slot
+            slot = dt.timedelta(minutes=30)
+            self.assertEqual(line.end_date, line.calendar_date)
+            self.assertEqual(line.calendar_end, line.calendar_date + slot)
             date = dt.datetime(2026, 1, 5, 10)
             # As the calendar does, which moves the end too
-            Activity.write([line], {'calendar_date': date, 'end_date': date})
+            Activity.write([line], {
+                    'calendar_date': date,
+                    'calendar_end': date + slot,
+                    })
             self.assertEqual(Call(call.id).planned_date, date)
             self.assertEqual(
                 tracking.__class__(tracking.id).next_activity, date)
             # A call has no end that may be dragged
             with self.assertRaises(AccessError):
                 Activity.write([line], {
-                        'end_date': date + dt.timedelta(hours=1),
+                        'calendar_end': date + dt.timedelta(hours=1),
                         })
             self.assertEqual(Call(call.id).planned_date, date)
             with self.assertRaises(PlannedDateError):
