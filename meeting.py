@@ -275,9 +275,7 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
         "Return the texts about the employees who have another meeting"
         pool = Pool()
         Employee = pool.get('company.employee')
-        Lang = pool.get('ir.lang')
-        if (self.whole_day or not self.company
-                or not self.planned_date or not self.end_date):
+        if not self.company or not self.planned_date or not self.end_date:
             return []
         employees = {
             a.employee for a in self.attendees or []
@@ -286,7 +284,6 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
             employees.add(self.assignee)
         if not employees:
             return []
-        lang = Lang.get()
         conflicts = self._search_conflicts(
             [e.id for e in employees], self.planned_date, self.end_date,
             self.id)
@@ -297,15 +294,10 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
                         ('id', 'in', [c[0] for c in conflicts]),
                         ])}
         texts = []
-        for meeting, employee, start, end in conflicts:
-            start, end = (
-                to_local(self.company, start), to_local(self.company, end))
+        for meeting, employee, start, end, whole_day in conflicts:
             values = {
                 'employee': Employee(employee).rec_name,
-                'start': lang.strftime(start, f'{lang.date} %H:%M'),
-                'end': lang.strftime(
-                    end, '%H:%M' if start.date() == end.date()
-                    else f'{lang.date} %H:%M'),
+                'period': self._format_period(start, end, whole_day),
                 }
             if summary := readable.get(meeting):
                 texts.append(gettext(
@@ -317,11 +309,32 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
                         **values))
         return texts
 
+    def _format_period(self, start, end, whole_day):
+        "Return the period in words, on the calendar of the company"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        if whole_day:
+            # It ends where the last day does
+            end -= dt.timedelta(minutes=1)
+        start, end = (
+            to_local(self.company, start), to_local(self.company, end))
+        one_day = start.date() == end.date()
+        if whole_day and one_day:
+            return gettext(
+                'sale_opportunity_management.msg_meeting_busy_day',
+                day=lang.strftime(start, lang.date))
+        moment = lang.date if whole_day else f'{lang.date} %H:%M'
+        return gettext(
+            'sale_opportunity_management.msg_meeting_busy_period',
+            start=lang.strftime(start, moment),
+            end=lang.strftime(end, '%H:%M' if one_day else moment))
+
     @classmethod
     def _search_conflicts(cls, employees, start, end, meeting=None):
         """Return the other meetings of the employees in the period
 
-        A list of id, employee, start and end."""
+        A list of id, employee, start, end and if it takes whole days."""
         pool = Pool()
         Attendee = pool.get('sale.meeting.attendee')
         table = cls.__table__()
@@ -332,7 +345,6 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
             & (attendee.answer != 'declined'))
         where = (
             (table.state == 'pending')
-            & (table.whole_day != Literal(True))
             & (table.planned_date < end)
             & (table.end_date > start)
             & (table.assignee.in_(employees) | of_attendee))
@@ -344,14 +356,14 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
             .select(
                 table.id, table.assignee,
                 Case((of_attendee, attendee.employee), else_=Null),
-                table.planned_date, table.end_date,
+                table.planned_date, table.end_date, table.whole_day,
                 where=where))
         conflicts = set()
-        for id_, organiser, employee, start, end in cursor:
+        for id_, organiser, employee, start, end, whole_day in cursor:
             start, end = map(cls._sql_datetime, [start, end])
             for busy in [organiser, employee]:
                 if busy in employees:
-                    conflicts.add((id_, busy, start, end))
+                    conflicts.add((id_, busy, start, end, bool(whole_day)))
         return sorted(conflicts, key=lambda c: (c[2], c[1], c[0]))
 
     @staticmethod

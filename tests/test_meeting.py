@@ -473,7 +473,6 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
             other = create_meeting(
                 company, olga, 2026, 3, 2, 9, summary="Visit",
                 attendees=[{'employee': oscar.id}])
-            create_meeting(company, pablo, 2026, 3, 2, 9, whole_day=True)
             Meeting.cancel([create_meeting(company, pablo, 2026, 3, 2, 9)])
             for start, duration, number in [
                     ((8, 0), 60, 0),
@@ -506,6 +505,49 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                 len(Meeting._search_conflicts(
                         [olga.id, oscar.id],
                         other.planned_date, other.end_date)), 1)
+
+    @with_transaction()
+    def test_whole_day_conflicts(self):
+        "Test that a whole day keeps the employee busy"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga = create_employee(company, "Olga")
+            one_day = create_meeting(
+                company, olga, 2026, 3, 2, 0, summary="Fair", whole_day=True)
+            create_meeting(
+                company, olga, 2026, 3, 4, 0, summary="Training",
+                whole_day=True, duration=dt.timedelta(days=2))
+
+            def busy(day, whole_day=False):
+                meeting = Meeting(
+                    company=company, state='pending', assignee=olga,
+                    planned_date=to_utc(
+                        company, dt.datetime(2026, 3, day, 23)),
+                    duration=dt.timedelta(hours=1), whole_day=whole_day)
+                meeting.on_change_duration()
+                if whole_day:
+                    meeting.on_change_whole_day()
+                return [
+                    t.replace('\xa0', ' ')
+                    for _, t in meeting.on_change_notify()]
+
+            for whole_day in [False, True]:
+                with self.subTest(whole_day=whole_day):
+                    self.assertEqual(
+                        busy(2, whole_day),
+                        ["Olga is busy the whole 03/02/2026: Fair."])
+                    self.assertEqual(busy(3, whole_day), [])
+                    self.assertEqual(
+                        busy(5, whole_day), [
+                            "Olga is busy from 03/04/2026 to 03/05/2026: "
+                            "Training."])
+            self.assertEqual(one_day.on_change_notify(), [])
+            create_meeting(company, olga, 2026, 3, 6, 9, summary="Visit")
+            self.assertEqual(
+                busy(6, True),
+                ["Olga is busy from 03/06/2026 09:00 to 10:00: Visit."])
 
     @with_transaction()
     def test_no_email(self):
