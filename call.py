@@ -12,7 +12,7 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval, Id
+from trytond.pyson import Bool, Eval
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
@@ -21,6 +21,7 @@ from .campaign_attend import CampaignCallMixin
 from .exceptions import (
     CallerError, CallOpportunityError, CallOutcomeError, DurationError,
     IncomingCallError, PhoneNumberError)
+from .follow_up import OpportunityMixin
 from .party import PHONE_TYPES
 from .phone import PhoneNumberMixin
 from .reminder import ReminderMixin
@@ -42,9 +43,11 @@ _UNANSWERED = ['missed', 'voicemail']
 
 
 class Call(
-        CampaignCallMixin, ReminderMixin, PhoneNumberMixin, ActivityMixin):
+        CampaignCallMixin, ReminderMixin, PhoneNumberMixin, OpportunityMixin,
+        ActivityMixin):
     __name__ = 'sale.call'
     _history = True
+    _opportunity_field = 'own_opportunity'
     _reminder_icon = 'tryton-sale-call'
 
     direction = fields.Selection([
@@ -104,6 +107,19 @@ class Call(
     to_call_back = fields.Boolean(
         "To Call Back", readonly=True,
         help="Nobody answered the incoming call and nobody called since.")
+    own_opportunity = fields.Many2One(
+        'sale.opportunity', "Own Opportunity", readonly=True,
+        ondelete='SET NULL',
+        help="The opportunity that was made from the call without tracking.")
+    opportunity = fields.Function(
+        fields.Many2One(
+            'sale.opportunity', "Opportunity",
+            states={
+                'invisible': ~Eval('opportunity'),
+                },
+            help="The opportunity that was made from the call "
+            "or from its tracking."),
+        'on_change_with_opportunity')
 
     @classmethod
     def __setup__(cls):
@@ -125,13 +141,6 @@ class Call(
                     | ~Eval('phone_number'))),
             }
         cls._buttons.update({
-                'make_opportunity': {
-                    'invisible': (
-                        ~Eval('party')
-                        | ~Id('sale_opportunity', 'group_opportunity')
-                        .in_(Eval('context', {}).get('groups', []))),
-                    'depends': ['party'],
-                    },
                 'plan_call': {
                     'invisible': Eval('state') != 'done',
                     'depends': ['state'],
@@ -139,6 +148,9 @@ class Call(
                 'plan_meeting': {},
                 'open_task': {},
                 })
+        button = cls._buttons['create_opportunity']
+        button['invisible'] |= ~Eval('party')
+        button['depends'].append('party')
         t = cls.__table__()
         cls._sql_indexes.update({
                 Index(
@@ -484,6 +496,12 @@ class Call(
                     cls.write(
                         cls.browse(sub_ids), {'to_call_back': value})
 
+    @fields.depends(
+        'own_opportunity', 'tracking', '_parent_tracking.opportunity')
+    def on_change_with_opportunity(self, name=None):
+        opportunity = self.tracking.opportunity if self.tracking else None
+        return opportunity or self.own_opportunity
+
     def _texts(self):
         result = self.interest_string or (
             self.outcome_string if self.state == 'done' else None)
@@ -510,14 +528,9 @@ class Call(
         default.setdefault('interest')
         default.setdefault('outcome')
         default.setdefault('to_call_back', False)
+        default.setdefault('own_opportunity')
         default.setdefault('duration')
         return super().copy(calls, default=default)
-
-    @classmethod
-    @ModelView.button_action(
-        'sale_opportunity_management.wizard_call_make_opportunity')
-    def make_opportunity(cls, calls):
-        pass
 
     @classmethod
     @ModelView.button_action(
@@ -537,13 +550,13 @@ class Call(
     def open_task(cls, calls):
         pass
 
-    def create_opportunity(self):
-        """Make an opportunity of the call and return it
+    @classmethod
+    def make_opportunity(cls, calls, **values):
+        """Make the opportunity of the calls, or of their trackings, if none
 
-        If its tracking has one already, it is that one."""
+        Values replace what the opportunity is created from."""
         pool = Pool()
         ModelAccess = pool.get('ir.model.access')
-        Opportunity = pool.get('sale.opportunity')
         Tracking = pool.get('sale.tracking')
         if (Transaction().check_access
                 and not ModelAccess.check(
@@ -551,38 +564,34 @@ class Call(
             raise AccessError(gettext(
                     'sale_opportunity_management'
                     '.msg_call_opportunity_denied'))
-        if not self.party:
-            raise CallOpportunityError(gettext(
-                    'sale_opportunity_management.msg_call_opportunity_party',
-                    call=self.rec_name))
-        values = self._opportunity_values()
-        if self.tracking:
-            Tracking.make_opportunity(
-                [self.tracking],
-                **{name: value for name, value in values.items() if value})
-            return Tracking(self.tracking.id).opportunity
-        opportunity, = Opportunity.create([values])
-        if opportunity.employee:
-            Opportunity.opportunity([opportunity])
-        return opportunity
+        alone = []
+        for call in calls:
+            if not call.party:
+                raise CallOpportunityError(gettext(
+                        'sale_opportunity_management'
+                        '.msg_call_opportunity_party',
+                        call=call.rec_name))
+            if call.tracking:
+                call_values = call._opportunity_values() | values
+                Tracking.make_opportunity(
+                    [call.tracking],
+                    **{n: v for n, v in call_values.items() if v})
+            else:
+                alone.append(call)
+        super().make_opportunity(alone, **values)
 
     def _opportunity_values(self):
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
-        Date = pool.get('ir.date')
-        with Transaction().set_context(company=self.company.id):
-            today = Date.today()
+        values = super()._opportunity_values()
         employee = (
             self.tracking.operator if self.tracking and self.tracking.operator
             else self.done_by or self.assignee)
-        values = {
-            'company': self.company.id,
-            'party': self.party.id,
-            'employee': employee.id if employee else None,
-            'start_date': today,
-            'description': self.summary,
-            'comment': self.description,
-            }
+        values.update({
+                'employee': employee.id if employee else None,
+                'description': self.summary,
+                'comment': self.description,
+                })
         if self.phone_compact and (mechanisms := ContactMechanism.search([
                         ('party', '=', self.party.id),
                         ('type', 'in', PHONE_TYPES),

@@ -364,11 +364,13 @@ class RegisterStart(RecordMixin):
 
     def save_result(self):
         "Save the call and what follows from it and return the call"
+        pool = Pool()
+        Call = pool.get('sale.call')
         call = self._save_activity()
         self._save_typification()
         self._save_next()
         if self.make_opportunity:
-            call.create_opportunity()
+            Call.make_opportunity([call])
         return call
 
     def _save_activity(self):
@@ -544,24 +546,3 @@ class PlanStart(ModelView):
             values['phone_number'] = call.phone_number
         activity, = Activity.create([values])
         return activity
-
-
-class MakeOpportunity(Wizard):
-    __name__ = 'sale.call.make_opportunity'
-
-    start = StateTransition()
-    open_ = StateAction(
-        'sale_opportunity_management.act_tracking_opportunity_open')
-
-    def transition_start(self):
-        # What the user may not do through the forms, not here either
-        with check_access():
-            call = self.model(self.record.id)
-            self._opportunity = call.create_opportunity()
-        return 'open_'
-
-    def do_open_(self, action):
-        return action, {'res_id': [self._opportunity.id]}
-
-    def end(self):
-        return 'reload'

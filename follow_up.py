@@ -16,6 +16,70 @@ from .tools import clause_accepts
 
 
 class OpportunityMixin(ModelSQL, ModelView):
+    "What an opportunity can be made of"
+
+    # The field that stores the opportunity
+    _opportunity_field = 'opportunity'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        in_group = (
+            Id('sale_opportunity', 'group_opportunity')
+            .in_(Eval('context', {}).get('groups', [])))
+        cls._buttons.update({
+                'create_opportunity': {
+                    'invisible': Bool(Eval('opportunity')) | ~in_group,
+                    'depends': ['opportunity'],
+                    },
+                'show_opportunity': {
+                    'invisible': ~Eval('opportunity') | ~in_group,
+                    'depends': ['opportunity'],
+                    },
+                })
+
+    @classmethod
+    def make_opportunity(cls, records, **values):
+        "Make the opportunity with the values of the records without one"
+        pool = Pool()
+        Opportunity = pool.get('sale.opportunity')
+        for record in records:
+            if record.opportunity:
+                continue
+            opportunity, = Opportunity.create([{
+                        **record._opportunity_values(),
+                        **values,
+                        }])
+            cls.write([record], {cls._opportunity_field: opportunity.id})
+            if opportunity.employee:
+                Opportunity.opportunity([opportunity])
+
+    def _opportunity_values(self):
+        "Return the values from which the opportunity is created"
+        pool = Pool()
+        Date = pool.get('ir.date')
+        with Transaction().set_context(company=self.company.id):
+            today = Date.today()
+        return {
+            'company': self.company.id,
+            'party': self.party.id,
+            'start_date': today,
+            }
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_opportunity_open')
+    def create_opportunity(cls, records):
+        pass
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_opportunity_open')
+    def show_opportunity(cls, records):
+        pass
+
+
+class OriginMixin(OpportunityMixin):
     "Where the opportunity and the sale of a tracking are"
 
     opportunity_state = fields.Function(
@@ -39,21 +103,9 @@ class OpportunityMixin(ModelSQL, ModelView):
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        in_group = (
-            Id('sale_opportunity', 'group_opportunity')
-            .in_(Eval('context', {}).get('groups', [])))
-        cls._buttons.update({
-                'create_opportunity': {
-                    'invisible': (
-                        (Eval('state') != 'open') | Bool(Eval('opportunity'))
-                        | ~in_group),
-                    'depends': ['state', 'opportunity'],
-                    },
-                'show_opportunity': {
-                    'invisible': ~Eval('opportunity') | ~in_group,
-                    'depends': ['opportunity'],
-                    },
-                })
+        button = cls._buttons['create_opportunity']
+        button['invisible'] |= Eval('state') != 'open'
+        button['depends'].append('state')
 
     @classmethod
     def get_opportunity_states(cls):
@@ -95,50 +147,17 @@ class OpportunityMixin(ModelSQL, ModelView):
             domain = ['OR', (field, '=', None), domain]
         return domain
 
-    @classmethod
-    def make_opportunity(cls, trackings, **values):
-        "Make the opportunity with the values of the trackings without one"
-        pool = Pool()
-        Opportunity = pool.get('sale.opportunity')
-        for tracking in trackings:
-            if tracking.opportunity:
-                continue
-            opportunity, = Opportunity.create([{
-                        **tracking._opportunity_values(),
-                        **values,
-                        }])
-            cls.write([tracking], {'opportunity': opportunity.id})
-            if opportunity.employee:
-                Opportunity.opportunity([opportunity])
-
     def _opportunity_values(self):
-        pool = Pool()
-        Date = pool.get('ir.date')
-        with Transaction().set_context(company=self.company.id):
-            today = Date.today()
+        values = super()._opportunity_values()
         employee = Transaction().context.get('employee')
-        return {
-            'company': self.company.id,
-            'party': self.party.id,
-            'contact': (
-                self.contact_mechanism.id if self.contact_mechanism
-                else None),
-            'employee': self.operator.id if self.operator else employee,
-            'start_date': today,
-            'description': self.business_unit.rec_name,
-            }
-
-    @classmethod
-    @ModelView.button_action(
-        'sale_opportunity_management.wizard_tracking_opportunity')
-    def create_opportunity(cls, trackings):
-        pass
-
-    @classmethod
-    @ModelView.button_action(
-        'sale_opportunity_management.wizard_tracking_opportunity')
-    def show_opportunity(cls, trackings):
-        pass
+        values.update({
+                'contact': (
+                    self.contact_mechanism.id if self.contact_mechanism
+                    else None),
+                'employee': self.operator.id if self.operator else employee,
+                'description': self.business_unit.rec_name,
+                })
+        return values
 
 
 class FollowUp(Wizard):
@@ -393,11 +412,10 @@ class FollowUpStart(ModelView):
 
 
 class OpenOpportunity(Wizard):
-    __name__ = 'sale.tracking.opportunity'
+    __name__ = 'sale.opportunity.open'
 
     start = StateTransition()
-    open_ = StateAction(
-        'sale_opportunity_management.act_tracking_opportunity_open')
+    open_ = StateAction('sale_opportunity_management.act_opportunity_open')
 
     def transition_start(self):
         if not self.record.opportunity:
@@ -407,5 +425,8 @@ class OpenOpportunity(Wizard):
         return 'open_'
 
     def do_open_(self, action):
-        tracking = self.model(self.record.id)
-        return action, {'res_id': [tracking.opportunity.id]}
+        record = self.model(self.record.id)
+        return action, {'res_id': [record.opportunity.id]}
+
+    def end(self):
+        return 'reload'

@@ -25,7 +25,7 @@ from .campaign_panel import PanelMixin
 from .campaign_queue import QueueMixin
 from .channel import has_role
 from .exceptions import PendingActivityWarning, SimilarTrackingWarning
-from .follow_up import OpportunityMixin
+from .follow_up import OriginMixin
 from .indicator import FollowUpMixin
 from .party import GLOBAL_LIMIT, PHONE_TYPES, RATINGS
 from .phone import PhoneMixin
@@ -37,7 +37,7 @@ _is_administrator = has_role('group_tracking_admin')
 
 class Tracking(
         AssignMixin, CloseMixin, PanelMixin, AttendMixin, QueueMixin,
-        OpportunityMixin, FollowUpMixin, PhoneMixin, Workflow, ModelView,
+        OriginMixin, FollowUpMixin, PhoneMixin, Workflow, ModelView,
         ChatMixin):
     __name__ = 'sale.tracking'
     _history = True

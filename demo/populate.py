@@ -675,7 +675,7 @@ class History:
         Sale = self.model(login, 'sale.sale')
         Tracking = self.model(login, 'sale.tracking')
         tracking = Tracking(tracking_id)
-        self.wizard(login, 'sale.tracking.opportunity', [tracking])
+        self.wizard(login, 'sale.opportunity.open', [tracking])
         tracking.reload()
         opportunity = tracking.opportunity
         opportunity.amount = Decimal(

@@ -588,19 +588,26 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
             tracked = self.create_done(
                 tracking=tracking.id, interest='3', summary="Frames")
             with self.assertRaises(CallOpportunityError):
-                unknown.create_opportunity()
-            opportunity = call.create_opportunity()
+                unknown.make_opportunity([unknown])
+            call.make_opportunity([call])
+            opportunity = call.opportunity
             self.assertEqual(opportunity.party, party)
             self.assertEqual(opportunity.description, "Glasses")
             self.assertEqual(opportunity.comment, "Wants some")
             self.assertEqual(
                 opportunity.contact.value_compact, PHONE)
             self.assertEqual(opportunity.employee, self.employee)
+            # The second time there is nothing to make
+            call.make_opportunity([call])
+            self.assertEqual(call.opportunity, opportunity)
+            copy, = call.copy([call])
+            self.assertIsNone(copy.opportunity)
         user = self.create_user(
             operator, 'group_tracking')
         with self.as_user(user), freeze(2026, 1, 2):
             with self.assertRaisesRegex(AccessError, "not allowed to make"):
-                Pool().get('sale.call')(tracked.id).create_opportunity()
+                call = Pool().get('sale.call')(tracked.id)
+                call.make_opportunity([call])
             fields = Pool().get('sale.call.register.start').fields_view_get(
                 )['fields']
             self.assertNotIn('opportunities', fields)
@@ -610,11 +617,14 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
             'sale_opportunity.group_opportunity')
         with self.as_user(user), freeze(2026, 1, 2):
             call = Pool().get('sale.call')(tracked.id)
-            opportunity = call.create_opportunity()
+            call.make_opportunity([call])
+            call = call.__class__(call.id)
+            opportunity = call.opportunity
             self.assertEqual(opportunity.description, "Frames")
-            self.assertEqual(
-                call.tracking.__class__(tracking.id).opportunity, opportunity)
-            self.assertEqual(call.create_opportunity(), opportunity)
+            self.assertEqual(call.tracking.opportunity, opportunity)
+            self.assertIsNone(call.own_opportunity)
+            call.make_opportunity([call])
+            self.assertEqual(call.opportunity, opportunity)
             start = self.answer(PHONE).start
             self.assertIn(
                 opportunity.id, start.on_change_with_opportunities())

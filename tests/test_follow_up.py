@@ -335,7 +335,7 @@ class FollowUpTestCase(TrackingTestMixin, unittest.TestCase):
                     'value': '+573105551234',
                     }])
         tracking = self.create_tracking('olga', contact_mechanism=phone.id)
-        name = 'sale.tracking.opportunity'
+        name = 'sale.opportunity.open'
         ids = set()
         # The second time shows the same
         for _ in range(2):
