@@ -6,11 +6,12 @@
 
 For each tab of "My Work", "My Trackings", "Trackings" and "Calls", what the
 database needs to count it and to list its first page, as each role, with one
-size of data and with ten times as much. A company grows by operators and
-channels, so that an operator has as many trackings in both and a channel as
-many operators.
+size of data and with ten times as much. A company grows by operators, so that
+each has as many trackings in both. Unless their number is given it grows also
+by channels, so that each has as many operators: then a manager sees a tenth of
+the part of the trackings that was seen before.
 
-    benchmarks/tabs.py -c trytond.conf -d bench
+    benchmarks/tabs.py -c trytond.conf -d bench [--channels 2]
 
 The database must be empty but for the module, it gets an example company."""
 
@@ -76,7 +77,7 @@ def set_up():
     return company, users
 
 
-def populate(company, users, number):
+def populate(company, users, number, channels_number):
     "Add by SQL the trackings and calls of more operators"
     pool = Pool()
     BusinessUnit = pool.get('sale.business_unit')
@@ -104,7 +105,7 @@ def populate(company, users, number):
     is_first = not channels
     channels += Channel.create([
             {'name': f"Channel {i}", 'company': company.id}
-            for i in range(len(channels), number // OPERATORS_PER_CHANNEL)])
+            for i in range(len(channels), channels_number)])
     if is_first:
         Channel.write(channels[:1], {
                 'managers': [('add', [users['manager'].employee.id])],
@@ -114,7 +115,7 @@ def populate(company, users, number):
         "(number, party, company, business_unit, channel, operator, "
         "start_date, state, next_activity) "
         "SELECT i, %(party)s, %(company)s, %(unit)s, "
-        "(%(channels)s::int[])[1 + i / %(size)s], "
+        "(%(channels)s::int[])[1 + i / %(size)s %% %(channels_number)s], "
         # A hundredth belongs to nobody
         "CASE WHEN i %% 100 != 7 "
         "THEN (%(operators)s::int[])[1 + i / 1000] END, "
@@ -127,6 +128,7 @@ def populate(company, users, number):
             'party': company.party.id, 'company': company.id,
             'unit': unit.id, 'channels': [c.id for c in channels],
             'operators': operators, 'size': OPERATORS_PER_CHANNEL * 1000,
+            'channels_number': channels_number,
             'start': done, 'end': number * 1000 - 1,
             })
     cursor.execute(
@@ -199,7 +201,7 @@ def measure(users):
     return times
 
 
-def main(database, filename):
+def main(database, filename, channels):
     config.update_etc(filename)
     Pool.start()
     Pool(database).init()
@@ -213,7 +215,9 @@ def main(database, filename):
             company = pool.get('company.company')(ids[0])
             users = {
                 r: pool.get('res.user')(u) for r, u in ids[1].items()}
-            populate(company, users, size)
+            populate(
+                company, users, size,
+                channels or size // OPERATORS_PER_CHANNEL)
         with Transaction().start(
                 database, 0, autocommit=True) as transaction:
             transaction.connection.cursor().execute('VACUUM ANALYZE')
@@ -239,4 +243,8 @@ if __name__ == '__main__':
     parser = ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('-d', '--database', required=True)
     parser.add_argument('-c', '--config', dest='filename', required=True)
+    parser.add_argument(
+        '--channels', type=int,
+        help="number of channels (default: one for each "
+        f"{OPERATORS_PER_CHANNEL} operators)")
     main(**vars(parser.parse_args()))
