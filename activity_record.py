@@ -140,7 +140,9 @@ class RecordMixin(ModelView):
         states={
             'invisible': Eval('kind') == 'call',
             })
-    done_date = fields.DateTime("Date", format='%H:%M', required=True)
+    done_date = fields.DateTime(
+        "Date", format='%H:%M', required=True,
+        help="When the activity was really done.")
     done_by = fields.Many2One(
         'company.employee', "Done By", required=True,
         domain=[
@@ -148,7 +150,8 @@ class RecordMixin(ModelView):
             ],
         states={
             'readonly': ~has_role('group_tracking_admin'),
-            })
+            },
+        help="The employee who really did it.")
     duration = fields.TimeDelta(
         "Duration",
         domain=['OR',
@@ -157,13 +160,15 @@ class RecordMixin(ModelView):
             ],
         states={
             'invisible': Eval('kind') != 'call',
-            })
+            },
+        help="How long the call lasted.")
     outcome = fields.Selection(
         OUTCOMES, "Outcome", sort=False,
         states={
             'invisible': Eval('kind') != 'call',
             'required': Eval('kind') == 'call',
-            })
+            },
+        help="If somebody answered.")
     interest = fields.Selection(
         INTERESTS, "Interest", sort=False,
         states={
@@ -171,7 +176,8 @@ class RecordMixin(ModelView):
             'required': (
                 (Eval('kind') == 'call') & Bool(Eval('tracking'))
                 & (Eval('outcome') == 'answered')),
-            })
+            },
+        help="How much the customer was interested.")
     description = fields.Text(
         "Description",
         states={
@@ -182,12 +188,14 @@ class RecordMixin(ModelView):
         RATINGS, "Rating", sort=False,
         states={
             'invisible': ~Eval('party'),
-            })
+            },
+        help="The rating of the customer, from one to five stars.")
     rating_comment = fields.Text(
         "Comment",
         states={
             'invisible': ~Eval('party'),
-            })
+            },
+        help="The comment on the rating.")
     next_kind = fields.Selection(
         'get_next_kinds', "Kind of the Next Activity",
         states={

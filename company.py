@@ -216,7 +216,9 @@ class HandOverStart(ModelView):
             'active_test': False,
             })
     company = fields.Many2One('company.company', "Company", readonly=True)
-    work = fields.Text("Work to Do", readonly=True)
+    work = fields.Text(
+        "Work to Do", readonly=True,
+        help="How much the employee has still to do.")
     has_trackings = fields.Boolean("Has Trackings", readonly=True)
     has_activities = fields.Boolean("Has Activities", readonly=True)
     trackings = fields.Selection([
@@ -236,7 +238,8 @@ class HandOverStart(ModelView):
             ], "Pending Activities", required=True, sort=False,
         states={
             'invisible': ~Eval('has_activities'),
-            })
+            },
+        help="What happens to what else is pending of the employee.")
     operators = fields.Many2Many(
         'company.employee', None, None, "To Employees",
         domain=[

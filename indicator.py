@@ -35,7 +35,9 @@ class IndicatorMixin(ModelSQL):
                 ('overdue', "Overdue"),
                 ('in_progress', "In Process"),
                 ('concluded', "Concluded"),
-                ], "Indicator", sort=False),
+                ], "Indicator", sort=False,
+            help="Yellow is in process, blue is concluded and red is overdue: "
+            "the next activity should have been done already."),
         'get_indicator', searcher='search_indicator')
     indicator_string = indicator.translated('indicator')
     indicator_icon = fields.Function(

@@ -43,9 +43,11 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
         states={
             'readonly': _states['readonly'],
             'invisible': Eval('whole_day', False),
-            })
+            },
+        help="How long the meeting takes.")
     end_date = fields.DateTime(
-        "End", format='%H:%M', required=True, states=_states)
+        "End", format='%H:%M', required=True, states=_states,
+        help="When the meeting ends.")
     first_day = fields.Function(
         fields.Date(
             "First Day",
@@ -53,7 +55,8 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
                 'readonly': _states['readonly'],
                 'invisible': ~Eval('whole_day', False),
                 'required': Eval('whole_day', False),
-                }),
+                },
+            help="The day on which the meeting begins."),
         'on_change_with_first_day', setter='set_day')
     last_day = fields.Function(
         fields.Date(
@@ -62,7 +65,8 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
                 'readonly': _states['readonly'],
                 'invisible': ~Eval('whole_day', False),
                 'required': Eval('whole_day', False),
-                }),
+                },
+            help="The last day that the meeting takes."),
         'on_change_with_last_day', setter='set_day')
     place = fields.Char(
         "Place", states=_states,

@@ -57,7 +57,8 @@ class Attendee(ModelSQL, ModelView):
             },
         domain=[
             ('company', '=', Eval('company', -1)),
-            ])
+            ],
+        help="The employee who takes part.")
     party = fields.Many2One(
         'party.party', "Party", ondelete='RESTRICT',
         states={
@@ -67,7 +68,8 @@ class Attendee(ModelSQL, ModelView):
         context={
             'company': Eval('company', -1),
             },
-        depends={'company'})
+        depends={'company'},
+        help="The customer or other party who takes part.")
     contact = fields.Many2One(
         'party.contact', "Contact", ondelete='RESTRICT',
         states={

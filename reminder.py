@@ -40,7 +40,8 @@ class ReminderMixin(ModelSQL):
         "Reminder Date", format='%H:%M', readonly=True,
         help="When the reminder is sent.")
     reminded = fields.DateTime(
-        "Reminded On", format='%H:%M', readonly=True)
+        "Reminded On", format='%H:%M', readonly=True,
+        help="When the reminder was sent.")
 
     @classmethod
     def __setup__(cls):

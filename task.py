@@ -65,7 +65,9 @@ class Task(
     _facts_states = ActivityMixin._facts_states
 
     kind = fields.Selection(
-        _KINDS, "Kind", required=True, states=_facts_states, sort=False)
+        _KINDS, "Kind", required=True, states=_facts_states, sort=False,
+        help="Whether it is something to do "
+        "or something that went wrong and has to be solved.")
     kind_string = kind.translated('kind')
     type = fields.Many2One(
         'sale.task.type', "Type", ondelete='RESTRICT',
@@ -76,12 +78,14 @@ class Task(
         states={
             'readonly': _facts_states['readonly'],
             'required': Eval('kind') == 'incident',
-            })
+            },
+        help="What sort of task or incident it is.")
     priority = fields.Selection([
             ('high', "High"),
             ('medium', "Medium"),
             ('low', "Low"),
-            ], "Priority", required=True, states=_facts_states, sort=False)
+            ], "Priority", required=True, states=_facts_states, sort=False,
+        help="How urgent it is.")
     priority_string = priority.translated('priority')
     priority_icon = fields.Function(
         fields.Char("Priority Icon"), 'on_change_with_priority_icon')

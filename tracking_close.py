@@ -239,7 +239,8 @@ class CloseStart(ModelView):
         states={
             'invisible': ~Eval('activities_number'),
             'required': Bool(Eval('activities_number')),
-            })
+            },
+        help="What happens to the pending activities.")
     activity = fields.Many2One(
         'sale.activity', "Record the Result of",
         domain=[
