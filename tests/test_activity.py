@@ -298,6 +298,28 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
             seen, {(m.__name__, p) for m in models for p in [True, False]})
 
     @with_transaction()
+    def test_result_button(self):
+        "Test that the result can be recorded wherever an activity is shown"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        View = pool.get('ir.ui.view')
+        for Model in [Activity, *Activity.activity_models()]:
+            views = View.search([
+                    ('model', '=', Model.__name__),
+                    ('type', 'in', ['tree', 'form']),
+                    # The dialogs have their own buttons
+                    ('name', 'not in', [
+                            'task_form_create',
+                            'tracking_close_activity_list']),
+                    ])
+            self.assertGreaterEqual(len(views), 3)
+            for view in views:
+                with self.subTest(view=view.name):
+                    arch = Model.fields_view_get(view.id)['arch']
+                    self.assertEqual(
+                        arch.count('<button name="record_result"'), 1)
+
+    @with_transaction()
     def test_move(self):
         "Test that moving a line moves the activity"
         pool = Pool()
