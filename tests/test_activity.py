@@ -320,6 +320,17 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                         arch.count('<button name="record_result"'), 1)
 
     @with_transaction()
+    def test_windows(self):
+        "Test that each window of activities can show one of them"
+        pool = Pool()
+        ActionWindow = pool.get('ir.action.act_window')
+        windows = ActionWindow.search([('res_model', '=', 'sale.activity')])
+        self.assertGreaterEqual(len(windows), 7)
+        for window in windows:
+            with self.subTest(window=window.rec_name):
+                self.assertIn('form', [type_ for _, type_ in window.views])
+
+    @with_transaction()
     def test_move(self):
         "Test that moving a line moves the activity"
         pool = Pool()
