@@ -511,6 +511,21 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
                     allowed, meeting, {'summary': "Summary"})
 
     @with_transaction()
+    def test_wizards(self):
+        "Test that each wizard is for one of the groups"
+        pool = Pool()
+        ActionWizard = pool.get('ir.action.wizard')
+        ModelData = pool.get('ir.model.data')
+        ids = [d.db_id for d in ModelData.search([
+                    ('module', '=', 'sale_opportunity_management'),
+                    ('model', '=', 'ir.action.wizard'),
+                    ])]
+        self.assertTrue(ids)
+        for wizard in ActionWizard.browse(ids):
+            with self.subTest(wizard=wizard.wiz_name):
+                self.assertTrue(wizard.groups)
+
+    @with_transaction()
     def test_has_role(self):
         "Test the states of the views with the groups that the clients know"
         pool = Pool()
