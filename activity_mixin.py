@@ -501,6 +501,8 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         Tracking = pool.get('sale.tracking')
         super().check_modification(
             mode, activities, values=values, external=external)
+        if external:
+            cls._check_doers(mode, activities, values)
         if mode == 'create':
             cls._check_assignees((a, a.assignee) for a in activities)
         elif mode == 'write':
@@ -538,6 +540,22 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                             'sale_opportunity_management'
                             '.msg_activity_done_delete',
                             activity=activity.rec_name))
+
+    @classmethod
+    def _check_doers(cls, mode, activities, values):
+        "Check that the user records only what the user did"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        User = pool.get('res.user')
+        doers = set()
+        if mode == 'create':
+            doers = {a.done_by.id for a in activities if a.done_by}
+        elif mode == 'write' and values.get('done_by'):
+            doers = {values['done_by']}
+        if (doers - set(User.get_employees())
+                and not Tracking.is_administrator()):
+            raise AccessError(gettext(
+                    'sale_opportunity_management.msg_activity_done_by_other'))
 
     @classmethod
     def _check_assignees(cls, assignees):

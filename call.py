@@ -385,23 +385,6 @@ class Call(
                         interest=call.interest_string))
 
     @classmethod
-    def check_modification(cls, mode, calls, values=None, external=False):
-        pool = Pool()
-        Tracking = pool.get('sale.tracking')
-        User = pool.get('res.user')
-        super().check_modification(
-            mode, calls, values=values, external=external)
-        if external and not Tracking.is_administrator():
-            callers = set()
-            if mode == 'create':
-                callers = {c.done_by.id for c in calls if c.done_by}
-            elif mode == 'write' and values.get('done_by'):
-                callers = {values['done_by']}
-            if callers - set(User.get_employees()):
-                raise AccessError(gettext(
-                        'sale_opportunity_management.msg_call_done_by_other'))
-
-    @classmethod
     def on_modification(cls, mode, calls, field_names=None):
         super().on_modification(mode, calls, field_names=field_names)
         if mode == 'create':

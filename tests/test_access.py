@@ -511,6 +511,47 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
                     allowed, meeting, {'summary': "Summary"})
 
     @with_transaction()
+    def test_done_by(self):
+        "Test that nobody records what was done in the name of a colleague"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        company, employees, users, owners, unit = self.setup_records()
+        for role, doer, allowed in [
+                ('operator', 'operator', True),
+                ('operator', 'colleague', False),
+                ('manager', 'manager', True),
+                ('manager', 'colleague', False),
+                ('administrator', 'colleague', True),
+                ]:
+            for Model in Activity.activity_models():
+                values = {
+                    'company': company.id,
+                    'summary': "Activity",
+                    'planned_date': now() + dt.timedelta(days=1),
+                    'assignee': employees[role].id,
+                    }
+                done = {
+                    'state': 'done',
+                    'done_date': now(),
+                    'done_by': employees[doer].id,
+                    }
+                if Model.__name__ == 'sale.call':
+                    done['outcome'] = 'answered'
+                activity, = Model.create([values])
+                with self.subTest(
+                        role=role, doer=doer, model=Model.__name__), \
+                        self.as_user(users[role]):
+                    if allowed:
+                        Model.write([Model(activity.id)], done)
+                        Model.create([{**values, **done}])
+                        continue
+                    with self.assertRaisesRegex(AccessError, "yourself"):
+                        Model.write([Model(activity.id)], done)
+                    with self.assertRaisesRegex(AccessError, "yourself"):
+                        Model.create([{**values, **done}])
+                    self.assertEqual(Model(activity.id).state, 'pending')
+
+    @with_transaction()
     def test_wizards(self):
         "Test that each wizard is for one of the groups"
         pool = Pool()
