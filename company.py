@@ -7,7 +7,8 @@ from trytond.model import ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
-from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.transaction import (
+    Transaction, check_access, inactive_records, without_check_access)
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .exceptions import EmployeeWorkWarning, HandOverError
@@ -78,18 +79,27 @@ class Employee(metaclass=PoolMeta):
                     e for e in employees
                     if not e.end_date or e.end_date > values['end_date']])
 
-    def leave_teams(self):
-        "Take the employee out of the channels and the running campaigns"
+    @classmethod
+    def leave_teams(cls):
+        """Take who has left out of the channels and the campaigns
+
+        It is called by the cron task."""
         pool = Pool()
         Campaign = pool.get('sale.campaign')
         Channel = pool.get('sale.channel')
-        for Model, names in [
-                (Channel, ['managers', 'members']),
-                (Campaign, ['operators']),
+        Date = pool.get('ir.date')
+        domain = [('end_date', '<', Date.today())]
+        if (company := Transaction().context.get('company')) is not None:
+            domain.append(('company', '=', company))
+        with inactive_records():
+            left = [e.id for e in cls.search(domain)]
+        for Model, name, domain in [
+                (Channel, 'managers', []),
+                (Channel, 'members', []),
+                (Campaign, 'operators', [('state', '!=', 'done')]),
                 ]:
-            for name in names:
-                records = Model.search([(name, '=', self.id)])
-                Model.write(records, {name: [('remove', [self.id])]})
+            if records := Model.search([(name, 'in', left), domain]):
+                Model.write(records, {name: [('remove', left)]})
 
 
 class HandOver(Wizard):
@@ -110,12 +120,9 @@ class HandOver(Wizard):
 
     def default_start(self, fields):
         pool = Pool()
-        Date = pool.get('ir.date')
         ModelAccess = pool.get('ir.model.access')
         Tracking = pool.get('sale.tracking')
         employee = self.record
-        with Transaction().set_context(company=employee.company.id):
-            today = Date.today()
         counts = employee.count_work()
         with check_access():
             can_end = ModelAccess.check(
@@ -127,7 +134,7 @@ class HandOver(Wizard):
             'has_trackings': Tracking in counts,
             'has_activities': bool(counts.keys() - {Tracking}),
             'can_end': can_end,
-            'end_date': (employee.end_date or today) if can_end else None,
+            'end_date': employee.end_date if can_end else None,
             }
 
     def transition_hand_over(self):
@@ -144,10 +151,17 @@ class HandOver(Wizard):
     def _hand_over(self):
         pool = Pool()
         Employee = pool.get('company.employee')
+        Tracking = pool.get('sale.tracking')
         start = self.start
         employee = Employee(start.employee.id)
         operators = list(start.operators)
-        if 'reassign' in {start.trackings, start.activities} and (
+        counts = employee.count_work()
+        choices = set()
+        if Tracking in counts:
+            choices.add(start.trackings)
+        if counts.keys() - {Tracking}:
+            choices.add(start.activities)
+        if 'reassign' in choices and (
                 not operators or employee in operators):
             raise HandOverError(gettext(
                     'sale_opportunity_management.msg_hand_over_operators'))
@@ -160,11 +174,12 @@ class HandOver(Wizard):
             self._reassign_activities(employee, operators)
         if start.trackings == 'unassign':
             self._reassign_trackings(employee, [None])
-        if start.end_date and start.can_end:
-            with without_check_access():
-                employee.leave_teams()
-            if employee.end_date != start.end_date:
-                Employee.write([employee], {'end_date': start.end_date})
+        if start.can_end and employee.end_date != start.end_date:
+            Employee.write([employee], {'end_date': start.end_date})
+            # Whose date is still to come is taken out when it is over
+            with without_check_access(), \
+                    Transaction().set_context(company=employee.company.id):
+                Employee.leave_teams()
         employee = Employee(employee.id)
         return employee.work_text() or self._nothing_text(employee)
 
@@ -262,8 +277,9 @@ class HandOverStart(ModelView):
         states={
             'invisible': ~Eval('can_end'),
             },
-        help="When the employee leaves the company "
-        "and with it the channels and campaigns.\n"
+        help="When the employee leaves the company.\n"
+        "The day after the employee is taken out of the channels and "
+        "campaigns.\n"
         "Leave empty if the employee stays.")
 
     @classmethod

@@ -43,6 +43,8 @@ class Cron(metaclass=PoolMeta):
                 ('sale.activity|send_reminders', "Send Activity Reminders"),
                 ('sale.meeting|send_missing_invitations',
                     "Send Missing Meeting Invitations"),
+                ('company.employee|leave_teams',
+                    "Take Employees Who Left out of Teams"),
                 ])
 
 

@@ -4,6 +4,7 @@
 
 import datetime as dt
 import unittest
+from unittest.mock import patch
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import (
@@ -14,7 +15,7 @@ from trytond.modules.sale_opportunity_management.exceptions import (
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, inactive_records
 
 from .common import TrackingTestMixin
 
@@ -287,6 +288,70 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
             channel = Channel(channel.id)
             self.assertEqual(channel.members, (anna,))
             self.assertFalse(channel.managers)
+
+    @with_transaction()
+    def test_leave_teams(self):
+        "Test that who leaves is in the teams until the last day"
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Campaign = pool.get('sale.campaign')
+        Channel = pool.get('sale.channel')
+        Date = pool.get('ir.date')
+        Employee = pool.get('company.employee')
+        Typology = pool.get('sale.campaign.typology')
+        self.setup_company()
+        leaver, anna = self.employees['leaver'], self.employees['anna']
+        team = [('add', [leaver.id, anna.id])]
+        channel, = Channel.create([{
+                    'name': "North",
+                    'company': self.company.id,
+                    'members': team,
+                    'managers': team,
+                    }])
+        typology, *_ = Typology.search([])
+        unit, *_ = BusinessUnit.search([])
+        campaigns = Campaign.create([{
+                    'name': "Campaign",
+                    'company': self.company.id,
+                    'typology': typology.id,
+                    'business_unit': unit.id,
+                    'supervisor': self.employees['admin'].id,
+                    'operators': team,
+                    }] * 2)
+        Campaign.write(campaigns[1:], {'state': 'done'})
+
+        def teams():
+            return [
+                set(names) for names in [
+                    Channel(channel.id).members, Channel(channel.id).managers,
+                    *(Campaign(c.id).operators for c in campaigns)]]
+        end = dt.date(2026, 1, 31)
+        with set_company(self.company), freeze(2026, 1, 2), \
+                patch.object(Date, 'today') as today:
+            today.return_value = dt.date(2026, 1, 2)
+            view, _ = self.hand_over('leaver')
+            self.assertIsNone(view['defaults']['end_date'])
+            self.assertIsNone(Employee(leaver.id).end_date)
+            self.hand_over('leaver', end_date=end)
+            self.assertEqual(Employee(leaver.id).end_date, end)
+            view, _ = self.hand_over('leaver')
+            self.assertEqual(view['defaults']['end_date'], end)
+            today.return_value = end
+            Employee.leave_teams()
+            self.assertEqual(teams(), [{leaver, anna}] * 4)
+            today.return_value = end + dt.timedelta(days=1)
+            Employee.leave_teams()
+        # The campaign that is done tells who worked on it
+        with inactive_records():
+            self.assertEqual(teams(), [{anna}] * 3 + [{leaver, anna}])
+        # Who left already does so at once
+        Channel.write([channel], {'members': [('add', [leaver.id])]})
+        with set_company(self.company), freeze(2026, 1, 2), \
+                patch.object(Date, 'today') as today:
+            today.return_value = dt.date(2026, 2, 2)
+            self.hand_over('leaver', end_date=dt.date(2026, 1, 30))
+        with inactive_records():
+            self.assertEqual(set(Channel(channel.id).members), {anna})
 
     @with_transaction()
     def test_hand_over_choices(self):
