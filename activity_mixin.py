@@ -381,6 +381,24 @@ class ActivityMixin(Workflow, ActivityLineMixin):
     def _texts(self):
         return [self.summary, self.description]
 
+    @classmethod
+    def activity_kinds(cls):
+        "Return by kind of sale.activity the domain of the activities"
+        _, _, kind = cls.__name__.rpartition('.')
+        return {kind: []}
+
+    @property
+    def activity_kind(self):
+        kind, = self.activity_kinds()
+        return kind
+
+    @classmethod
+    def kind_text(cls, kind):
+        "Return the kind of sale.activity in words"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        return Activity(kind=kind).kind_string
+
     @property
     def needs_assignee(self):
         "Whether there must be somebody who has to do it"

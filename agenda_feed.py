@@ -166,7 +166,7 @@ class AgendaFeed(ModelSQL):
         event.add('dtend', to_local(
                 self.employee.company, activity.planned_date + _LENGTH))
         event.add('summary', ': '.join(filter(None, [
-                        self._kind(activity),
+                        activity.kind_text(activity.activity_kind),
                         activity.party.rec_name if activity.party else None,
                         activity.summary])))
         if description := '\n'.join(filter(None, [
@@ -175,12 +175,6 @@ class AgendaFeed(ModelSQL):
             event.add('description', description)
         event.add('transp', 'TRANSPARENT')
         return event
-
-    @staticmethod
-    def _kind(activity):
-        pool = Pool()
-        Model = pool.get('ir.model')
-        return Model.get_name(activity.__name__)
 
     @staticmethod
     def _stamp(event, record):

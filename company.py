@@ -37,10 +37,10 @@ class Employee(metaclass=PoolMeta):
             return [('operator', '=', self.id), ('state', '=', 'open')]
         return [('assignee', '=', self.id), ('state', '=', 'pending')]
 
+    @without_check_access
     def work_text(self):
         "Return how much the employee has still to do, a kind a line"
         pool = Pool()
-        IrModel = pool.get('ir.model')
         Tracking = pool.get('sale.tracking')
         lines = []
         for Model, number in self.count_work().items():
@@ -48,11 +48,14 @@ class Employee(metaclass=PoolMeta):
                 lines.append(gettext(
                         'sale_opportunity_management.msg_employee_trackings',
                         number=number))
-            else:
-                lines.append(gettext(
-                        'sale_opportunity_management.msg_employee_activities',
-                        kind=IrModel.get_name(Model.__name__),
-                        number=number))
+                continue
+            for kind, domain in Model.activity_kinds().items():
+                if number := Model.search_count(
+                        [self._domain_work(Model), domain]):
+                    lines.append(gettext(
+                            'sale_opportunity_management'
+                            '.msg_employee_activities',
+                            kind=Model.kind_text(kind), number=number))
         return '\n'.join(lines)
 
     @classmethod

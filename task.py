@@ -294,6 +294,14 @@ class Task(
     def _texts(self):
         return [self.summary, self.result or self.description]
 
+    @classmethod
+    def activity_kinds(cls):
+        return {kind: [('kind', '=', kind)] for kind, _ in _KINDS}
+
+    @property
+    def activity_kind(self):
+        return self.kind
+
     @property
     def needs_assignee(self):
         return super().needs_assignee or self.kind == 'incident'

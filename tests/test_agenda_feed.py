@@ -77,6 +77,7 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
             Meeting = pool.get('sale.meeting')
             Party = pool.get('party.party')
             Task = pool.get('sale.task')
+            TaskType = pool.get('sale.task.type')
             company = Company(self.company)
             olga = self.get_employee()
             oscar = create_employee(company, "Oscar")
@@ -106,11 +107,21 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
                             'summary': "Prices",
                             'assignee': assignee.id,
                             } for assignee in [olga, oscar]])
+            type_, *_ = TaskType.search([('kind', 'in', ['incident', 'both'])])
+            Task.create([{
+                        'company': company.id,
+                        'kind': 'incident',
+                        'type': type_.id,
+                        'planned_date': dt.datetime(2026, 3, 2, 11),
+                        'summary': "Broken",
+                        'assignee': olga.id,
+                        }])
         events = self.events()
         self.assertEqual(
             set(events), {
                 "Organised", "Attended", "Day",
-                "Sale Call: Customer: Prices", "Sale Task: Customer: Prices"})
+                "Call: Customer: Prices", "Task: Customer: Prices",
+                "Incident: Broken"})
         event = events["Organised"]
         start = event.decoded('dtstart')
         self.assertEqual(
@@ -121,14 +132,14 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
             events["Attended"]['attendee'].params['PARTSTAT'], 'TENTATIVE')
         self.assertEqual(
             events["Day"].decoded('dtstart'), dt.date(2026, 3, 3))
-        call = events["Sale Call: Customer: Prices"]
+        call = events["Call: Customer: Prices"]
         self.assertEqual(
             call.decoded('dtstart').astimezone(dt.timezone.utc).replace(
                 tzinfo=None), dt.datetime(2026, 3, 2, 16))
         self.assertEqual(call['transp'], 'TRANSPARENT')
         # What was long ago is left out
         self.assertFalse(
-            {"Organised", "Sale Call: Customer: Prices"}
+            {"Organised", "Call: Customer: Prices"}
             & set(self.events(2026, 4, 10)))
         self.assertIn("Far", self.events(2026, 4, 10))
 

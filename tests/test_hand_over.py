@@ -232,7 +232,7 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
                     self.assertIn("Hand Over Work", cm.exception.message)
                     self.assertIn("Open trackings: 1", cm.exception.message)
                     self.assertIn(
-                        "Sale Task: 1 pending", cm.exception.message)
+                        "\nTask: 1 pending", cm.exception.message)
             Warning.skip(cm.exception.name)
             Employee.write([leaver], end)
             self.assertEqual(Employee(leaver.id).end_date, end['end_date'])
@@ -411,7 +411,8 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
                 'leaver', trackings='unassign', activities='keep',
                 end_date=None)
             self.assertIn(
-                "Sale Meeting: 1", result['view']['defaults']['text'])
+                "Incident: 1 pending\nMeeting: 1 pending",
+                result['view']['defaults']['text'])
         self.assertIsNone(Tracking(tracking.id).operator)
         self.assertEqual(
             [r.__class__(r.id).assignee
