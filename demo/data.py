@@ -93,6 +93,8 @@ NEXT = {
 TASKS = [
     "Enviar el portafolio", "Enviar la cotización",
     "Preparar la visita de demostración", "Enviar la lista de precios"]
+# What is about several customers
+COMMON_TASK = "Enviar la nueva lista de precios"
 MEETINGS = [
     "Visita de demostración", "Presentación de la nueva línea",
     "Reunión para cerrar el pedido"]
@@ -101,6 +103,16 @@ MINUTES = [
     "Piden muestras antes de decidir.",
     "De acuerdo con los precios, falta la fecha de entrega."]
 AGENDA = "Muestras\nPrecios y descuentos\nFechas de entrega"
+# The meetings without customer: what for, where and what about
+TEAM_MEETING = (
+    "Reunión semanal del equipo", "Sala de juntas",
+    "Resultados de la semana\nSeguimientos atrasados\nMetas")
+TEAM_MINUTES = [
+    "Se repasaron los atrasados, Paola se encarga de los de la Sabana.",
+    "La meta del mes va al 80 %, se refuerza la campaña de equipos."]
+TRAINING = (
+    "Capacitación en los nuevos equipos", "Bodega de Fontibón",
+    "Manejo de la biseladora\nPreguntas de los clientes")
 # Why customers call and what they say
 CALLED = [
     ("Pregunta por su pedido", "Quiere saber cuándo le llega el pedido."),

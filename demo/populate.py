@@ -221,6 +221,19 @@ def clock(database, moment):
         yield
 
 
+@contextmanager
+def no_mail():
+    "Let what is sent by e-mail go nowhere, as the demo has no mail server"
+    with ExitStack() as stack:
+        for name, module in list(sys.modules.items()):
+            if (name.startswith(f'trytond.modules.{MODULE}')
+                    and hasattr(module, 'send_message_transactional')):
+                stack.enter_context(patch.object(
+                        module, 'send_message_transactional',
+                        lambda *args, **kwargs: None))
+        yield
+
+
 class History:
     """What the users did from the first import until now
 
@@ -268,6 +281,13 @@ class History:
                 self.plan(self.moment(day), self.answer, login)
             day = workday(self.today - dt.timedelta(days=4))
             self.plan(self.moment(day), self.plan_general, login)
+        for login in ['operador1', 'operador3']:
+            day = workday(self.today - dt.timedelta(days=4))
+            self.plan(self.moment(day), self.link_task, login)
+        for days, action in [
+                (12, self.meet_team), (5, self.meet_team), (5, self.train)]:
+            day = workday(self.today - dt.timedelta(days=days))
+            self.plan(local(day, 8, 15), action)
         day = workday(self.today - dt.timedelta(days=20))
         self.plan(local(day, 7, 30), self.hand_over)
         day = workday(self.today - dt.timedelta(days=6))
@@ -433,6 +453,43 @@ class History:
         wizard.execute('assign')
         wizard.execute('end')
 
+    def meet_team(self, moment):
+        "The manager plans the meeting of the team in the next week"
+        meeting = self.team_meeting(data.TEAM_MEETING)
+        meeting.planned_date = local(
+            workday(self.today_at(moment), 7), 8)
+        meeting.duration = dt.timedelta(minutes=45)
+        meeting.save()
+        self.accept(meeting, ['operador1', 'operador2'])
+        self.plan(
+            meeting.end_date + dt.timedelta(minutes=5), self.hold_meeting,
+            'gerente', meeting.id, data.TEAM_MINUTES)
+
+    def train(self, moment):
+        "The manager plans a training that takes the whole day"
+        meeting = self.team_meeting(data.TRAINING)
+        meeting.whole_day = True
+        meeting.first_day = workday(self.today_at(moment), 12)
+        meeting.last_day = meeting.first_day
+        meeting.save()
+        self.accept(meeting, ['operador2'])
+
+    def team_meeting(self, texts):
+        "Return the meeting without tracking of the manager and the operators"
+        login = 'gerente'
+        Meeting = self.model(login, 'sale.meeting')
+        summary, place, agenda = texts
+        meeting = Meeting(summary=summary, place=place, agenda=agenda)
+        for operator in ['operador1', 'operador2']:
+            meeting.attendees.new(
+                employee=self.same(login, self.employees[operator]))
+        return meeting
+
+    def accept(self, meeting, logins):
+        for login in logins:
+            Meeting = self.model(login, 'sale.meeting')
+            Meeting(meeting.id).click('accept')
+
     def same(self, login, record):
         "Return the record for the user"
         return self.model(login, record.__class__.__name__)(record.id)
@@ -563,13 +620,35 @@ class History:
             meeting.attendees.new(contact=contact)
         meeting.save()
         if self.random.random() < .7:
-            Meeting = self.model(colleague, 'sale.meeting')
-            Meeting(meeting.id).click('accept')
+            self.accept(meeting, [colleague])
+        if self.random.random() < .7 and any(
+                a.email for a in meeting.attendees):
+            meeting.click('invite')
+            self.plan(
+                moment + dt.timedelta(minutes=40), self.answer_invitation,
+                meeting.id)
         self.plan(
             meeting.end_date + dt.timedelta(minutes=10), self.hold_meeting,
             login, meeting.id)
 
-    def hold_meeting(self, moment, login, meeting_id):
+    def answer_invitation(self, moment, meeting_id):
+        "The customer answers with the link of the invitation"
+        from trytond.pool import Pool
+        from trytond.transaction import Transaction
+        from trytond.worker import run_task
+        with Transaction().start(self.database, 0) as transaction:
+            Attendee = Pool().get('sale.meeting.attendee')
+            Attendee.__queue__.give_answer(
+                Attendee.search([
+                        ('meeting', '=', meeting_id),
+                        ('employee', '=', None),
+                        ]),
+                self.random.choice(['accepted', 'accepted', 'tentative']))
+        # The worker begins again when it has to lock
+        while transaction.tasks:
+            run_task(self.database, transaction.tasks.pop())
+
+    def hold_meeting(self, moment, login, meeting_id, minutes=data.MINUTES):
         "Write the minutes of the meeting"
         Meeting = self.model(login, 'sale.meeting')
         meetings = Meeting.find([
@@ -579,7 +658,7 @@ class History:
         if not meetings:
             return
         wizard = self.wizard(login, 'sale.activity.record', meetings)
-        wizard.form.description = self.random.choice(data.MINUTES)
+        wizard.form.description = self.random.choice(minutes)
         wizard.execute('save')
 
     def answer(self, moment, login):
@@ -617,12 +696,14 @@ class History:
         Call = self.model(login, 'sale.call')
         call = Call(
             summary=self.random.choice(data.GENERAL),
-            planned_date=moment + dt.timedelta(hours=1))
+            planned_date=self.moment(workday(
+                    self.today_at(moment), self.random.randrange(1, 9))),
+            reminder=dt.timedelta(minutes=10))
         call.save()
         if self.random.random() < .7:
             self.plan(
-                moment + dt.timedelta(hours=1), self.make_general, login,
-                call.id)
+                call.planned_date + dt.timedelta(minutes=5),
+                self.make_general, login, call.id)
 
     def make_general(self, moment, login, call_id):
         wizard = self.wizard(login, 'sale.activity.record', [
@@ -658,6 +739,25 @@ class History:
         incident, = Task.find([], order=[('id', 'DESC')], limit=1)
         if self.random.random() < .6:
             incident.click('start')
+
+    def link_task(self, moment, login):
+        "Plan a task that is about several customers"
+        Task = self.model(login, 'sale.task')
+        Tracking = self.model(login, 'sale.tracking')
+        task = Task(
+            summary=data.COMMON_TASK, priority='high',
+            planned_date=self.moment(workday(
+                    self.today_at(moment), self.random.randrange(4, 8))))
+        task.save()
+        for tracking in Tracking.find([
+                    ('operator', '=', self.employee_id(login)),
+                    ('state', '=', 'open'),
+                    ('interest', 'in', ['2', '3']),
+                    ], limit=3):
+            wizard = self.wizard(
+                login, 'sale.tracking.link_task', [tracking])
+            wizard.form.tasks.append(Task(task.id))
+            wizard.execute('link')
 
     def do_task(self, moment, login, tracking_id):
         Task = self.model(login, 'sale.task')
@@ -719,9 +819,10 @@ def main(database, config_file, users_file):
         # A user would confirm the warnings
         sessions[login].skip_warning = True
     progress("Contacts, trackings and calls of eight weeks")
-    History(
-        database, sessions, employees, channels,
-        os.path.dirname(users_file)).run()
+    with no_mail():
+        History(
+            database, sessions, employees, channels,
+            os.path.dirname(users_file)).run()
 
     users = [
         {'login': login, 'password': PASSWORD, 'role': f'{role} ({name})'}
