@@ -22,6 +22,7 @@ from .meeting_attendee import ANSWERS
 from .meeting_invitation import InvitationMixin
 from .moment import this_minute, to_local, to_utc
 from .reminder import ReminderMixin
+from .tools import clause_accepts
 
 
 class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
@@ -415,15 +416,18 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
 
     @classmethod
     def search_my_answer(cls, name, clause):
-        _, operator, value = clause
-        domain = [
-            ('employee', '=', Transaction().context.get('employee', -1))]
-        if value is None and operator in {'=', '!='}:
+        employee = Transaction().context.get('employee', -1)
+        domain = ['OR']
+        if answers := [a for a, _ in ANSWERS if clause_accepts(clause, a)]:
+            domain.append(('attendees', 'where', [
+                        ('employee', '=', employee),
+                        ('answer', 'in', answers),
+                        ]))
+        if clause_accepts(clause, None):
             # Without answer field one does not attend
-            bool_op = 'not where' if operator == '=' else 'where'
-            return [('attendees', bool_op, domain)]
-        return [('attendees', 'where', [
-                    *domain, ('answer', operator, value)])]
+            domain.append(
+                ('attendees', 'not where', [('employee', '=', employee)]))
+        return domain if len(domain) > 1 else [('id', '=', None)]
 
     @classmethod
     def get_only_attended(cls, meetings, name):

@@ -460,6 +460,48 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                 ['accepted', 'needs_action'])
 
     @with_transaction()
+    def test_search_answer(self):
+        "Test that each clause finds what has and what lacks the answer"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga, oscar = (
+                create_person(company, name) for name in ["Olga", "Oscar"])
+            for answer in ['accepted', 'declined', None]:
+                meeting = create_meeting(
+                    company, oscar, 2026, 3, 2, 9, attendees=[
+                        {'employee': olga.id},
+                        {'email': 'customer@example.com'},
+                        ])
+                attendee, other = meeting.attendees
+                if answer:
+                    Attendee.give_answer([attendee], answer)
+                Attendee.give_answer([other], 'accepted')
+            create_meeting(company, olga, 2026, 3, 2, 9)
+            with Transaction().set_context(employee=olga.id):
+                meetings = Meeting.search([])
+                self.assertEqual(
+                    {m.my_answer for m in meetings},
+                    {'accepted', 'declined', 'needs_action', None})
+                for operator, value in [
+                        ('=', 'accepted'), ('!=', 'accepted'),
+                        ('=', None), ('!=', None),
+                        ('in', ['accepted', 'declined']),
+                        ('in', [None, 'accepted']), ('in', []),
+                        ('not in', ['accepted']),
+                        ('not in', [None, 'accepted']), ('not in', [])]:
+                    values = value if isinstance(value, list) else [value]
+                    negate = operator in {'!=', 'not in'}
+                    with self.subTest(operator=operator, value=value):
+                        self.assertEqual(
+                            set(Meeting.search([
+                                        ('my_answer', operator, value)])),
+                            {m for m in meetings
+                                if (m.my_answer in values) != negate})
+
+    @with_transaction()
     def test_conflicts(self):
         "Test that the busy employees are told"
         pool = Pool()
