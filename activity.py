@@ -13,11 +13,11 @@ from trytond.model.exceptions import AccessError
 from trytond.model.modelsql import _TABLE_QUERY_COLUMNS
 from trytond.pool import Pool
 from trytond.pyson import Eval
-from trytond.transaction import Transaction, inactive_records
+from trytond.transaction import inactive_records
 from trytond.wizard import StateAction, StateTransition, Wizard
 
 from .activity_mixin import STATES, ActivityLineMixin, ActivityMixin
-from .moment import now, to_local, to_utc
+from .moment import now
 from .phone import PhoneNumberMixin
 from .tools import accepted_domain
 
@@ -191,31 +191,18 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
         return {line.id: f'tryton-sale-{line.kind}' for line in lines}
 
     @classmethod
-    def _due_dates(cls):
-        "Return the moments at which the day and the week of now end"
-        pool = Pool()
-        Company = pool.get('company.company')
-        company_id = Transaction().context.get('company')
-        company = Company(company_id) if company_id is not None else None
-        midnight = to_local(company, now()).replace(
-            tzinfo=None, hour=0, minute=0, second=0)
-        return [
-            to_utc(company, midnight + dt.timedelta(days=days))
-            for days in [1, 7 - midnight.weekday()]]
-
-    @classmethod
     def get_due(cls, lines, name):
         moment = now()
-        day, week = cls._due_dates()
+        _, tomorrow, next_week = cls._day_limits()
 
         def due(line):
             if line.state != 'pending':
                 return None
             elif line.date < moment:
                 return 'overdue'
-            elif line.date < day:
+            elif line.date < tomorrow:
                 return 'today'
-            elif line.date < week:
+            elif line.date < next_week:
                 return 'week'
             return 'later'
         return {line.id: due(line) for line in lines}
@@ -223,16 +210,12 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     @classmethod
     def search_due(cls, name, clause):
         moment = now()
-        day, week = cls._due_dates()
+        _, tomorrow, next_week = cls._day_limits()
         domains = {
             'overdue': [('date', '<', moment)],
-            'today': [('date', '>=', moment), ('date', '<', day)],
-            'week': [
-                ('date', '>=', moment),
-                ('date', '>=', day),
-                ('date', '<', week),
-                ],
-            'later': [('date', '>=', week)],
+            'today': [('date', '>=', moment), ('date', '<', tomorrow)],
+            'week': [('date', '>=', tomorrow), ('date', '<', next_week)],
+            'later': [('date', '>=', next_week)],
             }
         return accepted_domain(clause, {
                 None: [('state', '!=', 'pending')],

@@ -22,7 +22,7 @@ from .channel import has_role
 from .exceptions import (
     ActivityPartyError, AssigneeError, ClosedTrackingError, DoneDateError,
     PlannedDateError)
-from .moment import now, this_minute, to_local
+from .moment import now, this_minute, to_local, to_utc
 from .phone import PhoneMixin
 from .tools import accepted_domain, clause_accepts
 
@@ -105,6 +105,21 @@ class ActivityLineMixin(PhoneMixin, ModelView):
                     ('date', '>=', moment),
                     ],
                 })
+
+    @classmethod
+    def _day_limits(cls):
+        """Return the moments when today, tomorrow and the next week begin
+
+        They are those of the company."""
+        pool = Pool()
+        Company = pool.get('company.company')
+        company = Transaction().context.get('company')
+        company = Company(company) if company is not None else None
+        today = to_local(company, now()).date()
+        return [
+            to_utc(company, dt.datetime.combine(
+                    today + dt.timedelta(days=days), dt.time()))
+            for days in [0, 1, 7 - today.weekday()]]
 
     @classmethod
     def search(

@@ -22,7 +22,7 @@ from .meeting_attendee import ANSWERS
 from .meeting_invitation import InvitationMixin
 from .moment import this_minute, to_local, to_utc
 from .reminder import ReminderMixin
-from .tools import clause_accepts
+from .tools import accepted_domain, clause_accepts
 
 
 class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
@@ -444,20 +444,8 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
         return {m.id: m.id not in changeable for m in meetings}
 
     @classmethod
-    def _when_limits(cls):
-        "Return the moments when today, tomorrow and the next week begin"
-        pool = Pool()
-        Company = pool.get('company.company')
-        company = Transaction().context.get('company')
-        company = Company(company) if company is not None else None
-        today = to_local(company, this_minute()).date()
-        return [
-            cls._midnight(company, today + dt.timedelta(days=d))
-            for d in [0, 1, 7 - today.weekday()]]
-
-    @classmethod
     def get_when(cls, meetings, name):
-        today, tomorrow, next_week = cls._when_limits()
+        today, tomorrow, next_week = cls._day_limits()
 
         def when(meeting):
             if meeting.end_date <= today:
@@ -471,27 +459,19 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
 
     @classmethod
     def search_when(cls, name, clause):
-        _, operator, value = clause
-        today, tomorrow, next_week = cls._when_limits()
-        domains = {
-            'past': [('end_date', '<=', today)],
-            'today': [
-                ('end_date', '>', today),
-                ('planned_date', '<', tomorrow),
-                ],
-            'week': [
-                ('planned_date', '>=', tomorrow),
-                ('planned_date', '<', next_week),
-                ],
-            'later': [
-                ('planned_date', '>=', tomorrow),
-                ('planned_date', '>=', next_week),
-                ],
-            }
-        values = set(value) if isinstance(value, (list, tuple)) else {value}
-        negative = operator in {'!=', 'not in'}
-        domains = [d for n, d in domains.items() if (n in values) != negative]
-        return ['OR', *domains] if domains else [('id', '=', None)]
+        today, tomorrow, next_week = cls._day_limits()
+        return accepted_domain(clause, {
+                'past': [('end_date', '<=', today)],
+                'today': [
+                    ('end_date', '>', today),
+                    ('planned_date', '<', tomorrow),
+                    ],
+                'week': [
+                    ('planned_date', '>=', tomorrow),
+                    ('planned_date', '<', next_week),
+                    ],
+                'later': [('planned_date', '>=', next_week)],
+                })
 
     @classmethod
     def get_calendar_color(cls, meetings, name):
