@@ -190,6 +190,31 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     def get_kind_icon(cls, lines, name):
         return {line.id: f'tryton-sale-{line.kind}' for line in lines}
 
+    # Only the organiser ends a meeting: its attendees are not late
+
+    @classmethod
+    def get_overdue(cls, lines, name):
+        overdue = super().get_overdue(lines, name)
+        return {
+            line.id: overdue[line.id] and line.role != 'attendee'
+            for line in lines}
+
+    @classmethod
+    def search_overdue(cls, name, clause):
+        moment = now()
+        return accepted_domain(clause, {
+                True: [
+                    ('state', '=', 'pending'),
+                    ('date', '<', moment),
+                    ('role', '!=', 'attendee'),
+                    ],
+                False: ['OR',
+                    ('state', '!=', 'pending'),
+                    ('date', '>=', moment),
+                    ('role', '=', 'attendee'),
+                    ],
+                })
+
     @classmethod
     def get_due(cls, lines, name):
         moment = now()
@@ -199,7 +224,7 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
             if line.state != 'pending':
                 return None
             elif line.date < moment:
-                return 'overdue'
+                return 'overdue' if line.role != 'attendee' else None
             elif line.date < tomorrow:
                 return 'today'
             elif line.date < next_week:
@@ -212,13 +237,16 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
         moment = now()
         _, tomorrow, next_week = cls._day_limits()
         domains = {
-            'overdue': [('date', '<', moment)],
+            'overdue': [('date', '<', moment), ('role', '!=', 'attendee')],
             'today': [('date', '>=', moment), ('date', '<', tomorrow)],
             'week': [('date', '>=', tomorrow), ('date', '<', next_week)],
             'later': [('date', '>=', next_week)],
             }
         return accepted_domain(clause, {
-                None: [('state', '!=', 'pending')],
+                None: ['OR',
+                    ('state', '!=', 'pending'),
+                    [('date', '<', moment), ('role', '=', 'attendee')],
+                    ],
                 **{key: [('state', '=', 'pending'), *dates]
                     for key, dates in domains.items()},
                 })

@@ -690,6 +690,45 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                 len(Activity.search([('kind', '=', 'meeting')])), 2)
 
     @with_transaction()
+    def test_attendee_not_late(self):
+        "Test that a meeting without result is late only for the organiser"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        company = self.create_company()
+        with set_company(company):
+            with freeze(2026, 3, 1):
+                olga, oscar = (
+                    create_person(company, name)
+                    for name in ["Olga", "Oscar"])
+                for day in [2, 3]:
+                    create_meeting(
+                        company, olga, 2026, 3, day, 9,
+                        attendees=[{'employee': oscar.id}])
+            with freeze(2026, 3, 3, 5):
+                lines = Activity.search([('kind', '=', 'meeting')])
+                self.assertEqual(
+                    {(l.role, l.date.day, l.overdue, l.due) for l in lines}, {
+                        ('main', 2, True, 'overdue'),
+                        ('main', 3, False, 'today'),
+                        ('attendee', 2, False, None),
+                        ('attendee', 3, False, 'today'),
+                        })
+                for name, values in [
+                        ('overdue', [True, False]),
+                        ('due', ['overdue', 'today', None])]:
+                    for operator in ['=', '!=']:
+                        for value in values:
+                            with self.subTest(
+                                    field=name, operator=operator,
+                                    value=value):
+                                self.assertEqual(
+                                    set(Activity.search([
+                                                (name, operator, value)])),
+                                    {l for l in lines
+                                        if (getattr(l, name) == value)
+                                        == (operator == '=')})
+
+    @with_transaction()
     def test_calendar(self):
         "Test where the agenda shows the meetings and moves them"
         pool = Pool()
