@@ -94,6 +94,9 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     assignee = fields.Many2One(
         'company.employee', "Assignee", readonly=True,
         help="The employee whose agenda shows the activity.")
+    organiser = fields.Many2One(
+        'company.employee', "Organiser", readonly=True,
+        help="The employee who invites to the meeting.")
     done_by = fields.Many2One('company.employee', "Done By", readonly=True)
     state = fields.Selection(STATES, "State", readonly=True, sort=False)
     only_attended = fields.Function(

@@ -641,6 +641,7 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
         columns = super().activity_columns(table)
         columns['duration'] = Case(
             (table.whole_day == Literal(True), Null), else_=table.duration)
+        columns['organiser'] = table.assignee
         # Neither where it is due nor where its result was entered
         columns['calendar_date'] = table.planned_date
         return columns

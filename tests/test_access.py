@@ -567,6 +567,51 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
                 self.assertTrue(wizard.groups)
 
     @with_transaction()
+    def test_meeting_lines(self):
+        "Test that the agenda shows only the meetings that the user may read"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Meeting = pool.get('sale.meeting')
+        company, employees, users, owners, unit = self.setup_records()
+        trackings = {
+            None: None,
+            **{owner: self.create_owned(
+                    owner, company, employees, owners, unit)[0].id
+                for owner in ['colleague', 'outside']},
+            }
+        for organiser in ['operator', 'colleague', 'outside']:
+            for owner, tracking in trackings.items():
+                Meeting.create([{
+                            'company': company.id,
+                            'tracking': tracking,
+                            'summary': f"{organiser} {owner}",
+                            'planned_date': now() + dt.timedelta(days=1),
+                            'assignee': employees[organiser].id,
+                            'attendees': [('create', [
+                                        {'employee': employees[name].id}
+                                        for name in [
+                                            'operator', 'colleague',
+                                            'nobody']])],
+                            }])
+        for role, user in users.items():
+            with self.subTest(role=role), self.as_user(user):
+                if role == 'nobody':
+                    with self.assertRaises(AccessError):
+                        Activity.search([])
+                    continue
+                lines = Activity.search([('kind', '=', 'meeting')])
+                meetings = set(Meeting.search([]))
+                self.assertLessEqual(
+                    set(Activity.get_activities(lines)), meetings)
+                if role == 'manager':
+                    # The time of the team is known for what is readable
+                    self.assertEqual(
+                        {(l.assignee, l.summary) for l in lines
+                            if l.role == 'attendee' and not l.tracking},
+                        {(employees['operator'], "colleague None"),
+                            (employees['colleague'], "operator None")})
+
+    @with_transaction()
     def test_has_role(self):
         "Test the states of the views with the groups that the clients know"
         pool = Pool()
