@@ -5,7 +5,7 @@
 import datetime as dt
 from collections import defaultdict
 
-from sql import Literal, Union
+from sql import Column, Literal, Union
 
 from trytond.i18n import gettext
 from trytond.model import ModelView, UnionMixin, fields
@@ -149,10 +149,18 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
         from_, columns = Model.activity_lines()
         columns['id'] = cls.union_shard(columns['id'], model)
         return from_.select(*(
-                field.sql_cast(columns.get(name, Literal(None))).as_(name)
+                cls._union_column(field, columns.get(name)).as_(name)
                 for name, field in sorted(cls._fields.items())
                 if name not in _TABLE_QUERY_COLUMNS
                 and not hasattr(field, 'set')))
+
+    @staticmethod
+    def _union_column(field, column):
+        # A cast hides the order of the indexes from the database
+        if isinstance(column, Column):
+            return column
+        return field.sql_cast(
+            column if column is not None else Literal(None))
 
     @classmethod
     def get_interests(cls):

@@ -607,6 +607,16 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
                         meeting=meeting.rec_name))
 
     @classmethod
+    def on_modification(cls, mode, meetings, field_names=None):
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        super().on_modification(mode, meetings, field_names=field_names)
+        if (mode == 'write'
+                and (field_names is None
+                    or field_names & cls._tracking_fields())):
+            Attendee.update_meetings(meetings)
+
+    @classmethod
     def check_organise(cls, meetings):
         """Check that the user may change the meetings
 

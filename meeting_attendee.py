@@ -7,15 +7,17 @@ import re
 import secrets
 from collections import defaultdict
 
-from sql import Literal, Null
+from sql import Column, Literal, Null
+from sql.operators import Or
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
-from trytond.transaction import without_check_access
+from trytond.transaction import Transaction, without_check_access
 
+from .activity_mixin import STATES
 from .exceptions import AttendeeError
 from .moment import this_minute
 
@@ -89,6 +91,11 @@ class Attendee(ModelSQL, ModelView):
             'required': ~Eval('employee') & ~Eval('party'),
             },
         help="Where the invitation is sent to.")
+    # Kept from the meeting so that one index finds what is in an agenda
+    date = fields.DateTime(
+        "Date", format='%H:%M', readonly=True,
+        help="When the activity was done or, until then, is planned.")
+    state = fields.Selection(STATES, "State", readonly=True, sort=False)
     answer = fields.Selection(
         ANSWERS, "Answer", required=True, readonly=True, sort=False)
     answer_string = answer.translated('answer')
@@ -121,11 +128,34 @@ class Attendee(ModelSQL, ModelView):
                     (t.meeting, Index.Range()),
                     where=t.employee != Null),
                 Index(
+                    t,
+                    (t.employee, Index.Equality()),
+                    (t.date, Index.Range()),
+                    where=t.employee != Null),
+                Index(
+                    t,
+                    (t.employee, Index.Equality()),
+                    (t.date, Index.Range()),
+                    where=(t.employee != Null) & (t.state == 'pending')),
+                Index(
                     t, (t.party, Index.Equality()), where=t.party != Null),
                 Index(
                     t, (t.contact, Index.Equality()),
                     where=t.contact != Null),
                 })
+
+    @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        fill = (
+            table_h.column_exist('meeting')
+            and not table_h.column_exist('state'))
+
+        super().__register__(module)
+
+        # They were read from the meeting
+        if fill:
+            cls.update_meetings()
 
     @classmethod
     def default_answer(cls):
@@ -221,8 +251,13 @@ class Attendee(ModelSQL, ModelView):
         pool = Pool()
         Contact = pool.get('party.contact')
         Employee = pool.get('company.employee')
+        Meeting = pool.get('sale.meeting')
         Party = pool.get('party.party')
         values = super().preprocess_values(mode, values)
+        if values.get('meeting'):
+            with without_check_access():
+                meeting = Meeting(values['meeting'])
+                values.update(date=meeting.date, state=meeting.state)
         if mode == 'create':
             contact = values.get('contact') and Contact(values['contact'])
             if contact and not values.get('party'):
@@ -237,6 +272,29 @@ class Attendee(ModelSQL, ModelView):
         if values.get('email'):
             values['email'] = values['email'].strip().lower()
         return values
+
+    @classmethod
+    def update_meetings(cls, meetings=None):
+        """Update what the attendees keep from the meetings
+
+        By default it is done for all of them."""
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        meeting = Meeting.__table__()
+        columns = ['date', 'state']
+        where = table.meeting == meeting.id
+        if meetings is not None:
+            where &= fields.SQL_OPERATORS['in'](
+                table.meeting, [m.id for m in meetings])
+            where &= Or(
+                Column(table, c) != Column(meeting, c) for c in columns)
+        # Only the lines of sale.activity read them: nothing is to validate
+        cursor.execute(*table.update(
+                [Column(table, c) for c in columns],
+                [Column(meeting, c) for c in columns],
+                from_=[meeting], where=where))
 
     @classmethod
     def validate_fields(cls, attendees, field_names):
@@ -307,6 +365,8 @@ class Attendee(ModelSQL, ModelView):
         columns['id'] = table.id
         columns['role'] = Literal('attendee')
         columns['assignee'] = table.employee
+        columns['date'] = table.date
+        columns['state'] = table.state
         return table.join(
             meeting,
             condition=(table.meeting == meeting.id)

@@ -6,6 +6,8 @@ import datetime as dt
 import unittest
 from unittest.mock import patch
 
+from sql import Column
+
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_employee, set_company
 from trytond.modules.sale_opportunity_management.exceptions import (
@@ -61,6 +63,20 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                 len(Activity.search([
                             ('business_unit', '=', tracking.business_unit),
                             ])), 2)
+
+    @with_transaction()
+    def test_indexed(self):
+        "Test that the database can read the lines of a person by an index"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        for model in Activity.union_models():
+            query = Activity._union_query(model)
+            columns = {c.output_name: c.expression for c in query.columns}
+            for name in ['assignee', 'date', 'state']:
+                with self.subTest(model=model, column=name):
+                    self.assertIsInstance(columns[name], Column)
+                    self.assertEqual(
+                        columns[name].table, columns['assignee'].table)
 
     @with_transaction()
     def test_due(self):

@@ -690,6 +690,55 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                 len(Activity.search([('kind', '=', 'meeting')])), 2)
 
     @with_transaction()
+    def test_agenda_kept(self):
+        "Test that the lines of the attendees follow the meeting"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Attendee = pool.get('sale.meeting.attendee')
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+
+        def check(meeting):
+            attended, main = Activity.search(
+                [('kind', '=', 'meeting')], order=[('role', 'ASC')])
+            meeting = Meeting(meeting.id)
+            self.assertEqual(
+                [(l.date, l.state) for l in [attended, main]],
+                [(meeting.date, meeting.state)] * 2)
+
+        with set_company(company), freeze(2026, 3, 1):
+            olga, oscar, pablo = (
+                create_person(company, name)
+                for name in ["Olga", "Oscar", "Pablo"])
+            meeting = create_meeting(
+                company, olga, 2026, 3, 2, 9, whole_day=True,
+                attendees=[{'employee': oscar.id}])
+            check(meeting)
+            for values in [
+                    {'whole_day': False},
+                    {'planned_date': dt.datetime(2026, 3, 5, 15)},
+                    ]:
+                with self.subTest(values=values):
+                    Meeting.write([meeting], values)
+                    check(meeting)
+        with set_company(company), freeze(2026, 3, 8):
+            Meeting.write([meeting], {
+                    'state': 'done',
+                    'done_date': dt.datetime(2026, 3, 7),
+                    })
+            check(meeting)
+            Attendee.delete(list(meeting.attendees))
+            Attendee.create([{'meeting': meeting.id, 'employee': pablo.id}])
+            check(meeting)
+            # As before they were kept
+            table_h = Attendee.__table_handler__('sale_opportunity_management')
+            table_h.set_indexes([])
+            for name in ['date', 'state']:
+                table_h.drop_column(name)
+            Attendee.__register__('sale_opportunity_management')
+            check(meeting)
+
+    @with_transaction()
     def test_attendee_not_late(self):
         "Test that a meeting without result is late only for the organiser"
         pool = Pool()
