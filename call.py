@@ -173,6 +173,11 @@ class Call(
                     (t.phone_compact, Index.Equality()),
                     (t.date, Index.Range(order='DESC')),
                     where=t.phone_compact != Null),
+                # To find what a deleted opportunity was made from
+                Index(
+                    t,
+                    (t.own_opportunity, Index.Equality()),
+                    where=t.own_opportunity != Null),
                 })
 
     @classmethod

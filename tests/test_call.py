@@ -5,6 +5,8 @@
 import datetime as dt
 import unittest
 
+from sql import Column
+
 from trytond.model.exceptions import (
     AccessError, RequiredValidationError, ValidationError)
 from trytond.modules.company.tests import create_employee, set_company
@@ -628,3 +630,13 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
             start = self.answer(PHONE).start
             self.assertIn(
                 opportunity.id, start.on_change_with_opportunities())
+
+    @with_transaction()
+    def test_opportunity_index(self):
+        "Test that a deleted opportunity finds its calls by an index"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        self.assertIn('own_opportunity', {
+                column.name for index in Call._sql_indexes
+                for column, _ in index.expressions[:1]
+                if isinstance(column, Column)})
