@@ -124,6 +124,10 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
         cls.planned_date.string = "Start"
         cls.planned_date.required = True
         cls.planned_date.help = "When the meeting begins."
+        cls.reminder.help = (
+            "How long before the start to be reminded.\n"
+            "For whole days it counts from 09:00 of the first one.\n"
+            "Leave empty for no reminder.")
         t = cls.__table__()
         cls._sql_indexes.update({
                 Index(
@@ -192,8 +196,7 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
             # A whole day becomes an appointment in its morning
             self.duration = self.default_duration()
             self.planned_date = max(
-                to_utc(self.company, dt.datetime.combine(
-                        self.first_day, dt.time(9))),
+                self._morning(self.company, self.first_day),
                 self.default_planned_date())
             self.end_date = self.planned_date + self.duration
 
@@ -255,6 +258,11 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
     def _midnight(cls, company, day):
         "Return the moment when the day of the company begins"
         return to_utc(company, dt.datetime.combine(day, dt.time()))
+
+    @classmethod
+    def _morning(cls, company, day):
+        "Return the moment when the work of the day of the company begins"
+        return to_utc(company, dt.datetime.combine(day, dt.time(9)))
 
     @fields.depends(
         'id', 'state', 'company', 'planned_date', 'end_date', 'whole_day',
@@ -636,8 +644,16 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
             'end_date', 'duration', 'whole_day', 'place', 'link', 'agenda',
             'attendees'}
 
-    def reminded_employees(self):
-        return super().reminded_employees() + [
+    def _reminder_start(self, start):
+        start = super()._reminder_start(start)
+        if self.whole_day:
+            # Not in the night before
+            start = self._morning(
+                self.company, to_local(self.company, start).date())
+        return start
+
+    def _reminder_employees(self):
+        return super()._reminder_employees() + [
             a.employee for a in self.attendees
             if a.employee and a.employee != self.assignee
             and a.answer != 'declined']

@@ -31,6 +31,10 @@ class ReminderMixin(ModelSQL):
 
     reminder = fields.TimeDelta(
         "Reminder",
+        domain=['OR',
+            ('reminder', '=', None),
+            ('reminder', '>=', dt.timedelta()),
+            ],
         states={
             'readonly': Eval('state') != 'pending',
             },
@@ -61,13 +65,17 @@ class ReminderMixin(ModelSQL):
             start = values.get('planned_date', self.planned_date)
             date = None
             if start and self.reminder is not None:
-                date = start - self.reminder
+                date = self._reminder_start(start) - self.reminder
             if self.reminder_date != date:
                 values['reminder_date'] = date
                 # What moves is reminded of again
                 if self.reminded:
                     values['reminded'] = None
         return values
+
+    def _reminder_start(self, start):
+        "Return the moment that the reminder counts from"
+        return start
 
     @classmethod
     def copy(cls, activities, default=None):
@@ -91,7 +99,8 @@ class ReminderMixin(ModelSQL):
             where=(table.state == 'pending')
             & (table.reminded == Null)
             & (table.reminder_date <= now)
-            & (table.planned_date >= now - _LATE),
+            # That of whole days is their end
+            & (table.date >= now - _LATE),
             order_by=[table.reminder_date, table.id],
             limit=limit)
         if (company := transaction.context.get('company')) is not None:
@@ -132,6 +141,9 @@ class ReminderMixin(ModelSQL):
 
     def reminded_employees(self):
         "Return the employees who are reminded"
+        return [e for e in self._reminder_employees() if e.active]
+
+    def _reminder_employees(self):
         return [self.assignee] if self.assignee else []
 
     def _reminder_notification(self, user):

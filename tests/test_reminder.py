@@ -6,10 +6,12 @@ import datetime as dt
 import unittest
 from unittest.mock import patch
 
+from trytond.model.exceptions import DomainValidationError
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import TrackingTestMixin
 from .test_meeting import create_meeting, create_person, freeze
@@ -128,15 +130,63 @@ class ReminderTestCase(TrackingTestMixin, unittest.TestCase):
 
     @with_transaction()
     def test_whole_day(self):
-        "Test that a whole day is reminded of before it begins"
+        "Test that a whole day is reminded of as if it began at nine"
         company = self.create_company()
         with set_company(company), freeze(2026, 3, 1):
             olga = self.create_employee(company, 'olga')
             meeting = create_meeting(
                 company, olga, 2026, 3, 2, 11, whole_day=True,
                 reminder=dt.timedelta(hours=12))
-        self.assertEqual(meeting.reminder_date, dt.datetime(2026, 3, 1, 17))
-        self.assertEqual(self.remind(company, 2026, 3, 1, 17), {'olga'})
+            default = create_meeting(
+                company, olga, 2026, 3, 4, whole_day=True)
+        # In Bogotá it is five hours less
+        self.assertEqual(meeting.reminder_date, dt.datetime(2026, 3, 2, 2))
+        self.assertEqual(self.remind(company, 2026, 3, 2, 1, 59), set())
+        self.assertEqual(self.remind(company, 2026, 3, 2, 2), {'olga'})
+        self.assertEqual(
+            default.reminder_date, dt.datetime(2026, 3, 4, 13, 45))
+        self.assertEqual(self.remind(company, 2026, 3, 4, 13, 44), set())
+        self.assertEqual(self.remind(company, 2026, 3, 4, 13, 45), {'olga'})
+
+    @with_transaction()
+    def test_negative(self):
+        "Test that nobody is reminded afterwards"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga = create_employee(company)
+            for Model in Activity.activity_models():
+                with self.subTest(model=Model.__name__):
+                    with self.assertRaises(DomainValidationError):
+                        Model.create([{
+                                    'company': company.id,
+                                    'planned_date': dt.datetime(2026, 3, 2),
+                                    'summary': "Prices",
+                                    'assignee': olga.id,
+                                    'reminder': -dt.timedelta(minutes=1),
+                                    }])
+
+    @with_transaction()
+    def test_left(self):
+        "Test that who has left is not reminded"
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga, oscar, pablo = [
+                self.create_employee(company, n)
+                for n in ['olga', 'oscar', 'pablo']]
+            create_meeting(
+                company, olga, 2026, 3, 2, 9, attendees=[
+                    {'employee': oscar.id},
+                    {'employee': pablo.id},
+                    ], reminder=dt.timedelta(minutes=15))
+            with Transaction().set_context(_skip_warnings=True):
+                Employee.write(
+                    [olga, pablo], {'end_date': dt.date(2020, 1, 1)})
+        self.assertEqual(
+            self.remind(company, 2026, 3, 2, 13, 45), {'oscar'})
 
     @with_transaction()
     def test_kinds(self):
