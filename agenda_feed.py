@@ -3,22 +3,21 @@
 # terms.
 
 import datetime as dt
-import secrets
 from urllib.parse import quote, urljoin
 
 from icalendar import Event
 
 import trytond.config as config
 from trytond.i18n import gettext
-from trytond.model import ModelSQL, ModelView, Unique, fields
+from trytond.model import ModelView, Unique, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
 from trytond.url import http_base
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from .access_token import AccessTokenMixin
 from .exceptions import AgendaFeedError
-from .meeting_attendee import hash_token
 from .meeting_invitation import add_timezones, new_calendar
 from .moment import this_minute, to_local
 
@@ -29,23 +28,19 @@ _FUTURE = dt.timedelta(days=366)
 _LENGTH = dt.timedelta(minutes=15)
 
 
-class AgendaFeed(ModelSQL):
+class AgendaFeed(AccessTokenMixin):
     __name__ = 'sale.agenda.feed'
 
     employee = fields.Many2One(
         'company.employee', "Employee", required=True, ondelete='CASCADE')
-    token_hash = fields.Char("Token Hash", required=True, strip=False)
 
     @classmethod
     def __setup__(cls):
-        cls.token_hash.search_unaccented = False
         super().__setup__()
         t = cls.__table__()
         cls._sql_constraints += [
             ('employee_unique', Unique(t, t.employee),
                 'sale_opportunity_management.msg_agenda_feed_unique'),
-            ('token_hash_unique', Unique(t, t.token_hash),
-                'sale_opportunity_management.msg_token_unique'),
             ]
 
     def get_rec_name(self, name):
@@ -56,15 +51,10 @@ class AgendaFeed(ModelSQL):
         return [('employee.rec_name', *clause[1:])]
 
     @classmethod
-    @without_check_access
     def renew(cls, employee):
         "Return the address of a new feed that replaces the old one"
-        token = secrets.token_urlsafe(32)
         cls.revoke(employee)
-        cls.create([{
-                    'employee': employee.id,
-                    'token_hash': hash_token(token),
-                    }])
+        token = cls.create_token(employee=employee.id)
         return urljoin(
             config.get(
                 'sale_opportunity_management', 'calendar_base',
@@ -85,8 +75,7 @@ class AgendaFeed(ModelSQL):
     @classmethod
     def get(cls, token):
         "Return the feed of the token if it is still in use"
-        feeds = cls.search([('token_hash', '=', hash_token(token))])
-        for feed in feeds:
+        for feed in cls.search_token(token):
             with Transaction().set_context(company=feed.employee.company.id):
                 feed = cls(feed.id)
                 if feed.is_used:
@@ -104,7 +93,7 @@ class AgendaFeed(ModelSQL):
     def to_ical(self):
         "Return the iCalendar of what the employee has to do"
         company = self.employee.company
-        calendar = new_calendar(company)
+        calendar = new_calendar()
         name = gettext(
             'sale_opportunity_management.msg_agenda_feed_name',
             employee=self.employee.rec_name, company=company.rec_name)

@@ -2,9 +2,7 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
-import hashlib
 import re
-import secrets
 from collections import defaultdict
 
 from sql import Column, Literal, Null
@@ -17,6 +15,7 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction, without_check_access
 
+from .access_token import AccessTokenMixin
 from .activity_mixin import STATES
 from .exceptions import AttendeeError
 from .moment import this_minute
@@ -28,14 +27,6 @@ ANSWERS = [
     ('declined', "Declined"),
     ]
 _EMAIL = re.compile(r'[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+')
-
-
-def hash_token(token):
-    """Return what is stored of the token
-
-    It is random enough for a hash without salt. As only the hash is looked
-    for, the time that it takes tells nothing about the token."""
-    return hashlib.sha256(token.encode('utf-8')).hexdigest()
 
 
 class Attendee(ModelSQL, ModelView):
@@ -407,24 +398,18 @@ class Attendee(ModelSQL, ModelView):
             Meeting.notify_answers(meeting, m_attendees)
 
 
-class AttendeeToken(ModelSQL):
+class AttendeeToken(AccessTokenMixin):
     "What allows an attendee to answer by a link, one for each message"
     __name__ = 'sale.meeting.attendee.token'
 
     attendee = fields.Many2One(
         'sale.meeting.attendee', "Attendee", required=True,
         ondelete='CASCADE')
-    token_hash = fields.Char("Token Hash", required=True, strip=False)
 
     @classmethod
     def __setup__(cls):
-        cls.token_hash.search_unaccented = False
         super().__setup__()
         t = cls.__table__()
-        cls._sql_constraints += [
-            ('token_hash_unique', Unique(t, t.token_hash),
-                'sale_opportunity_management.msg_token_unique'),
-            ]
         cls._sql_indexes.add(Index(t, (t.attendee, Index.Equality())))
 
     def get_rec_name(self, name):
@@ -435,18 +420,12 @@ class AttendeeToken(ModelSQL):
         return [('attendee.rec_name', *clause[1:])]
 
     @classmethod
-    @without_check_access
     def add(cls, attendee):
         "Return a new token of the attendee"
-        token = secrets.token_urlsafe(32)
-        cls.create([{
-                    'attendee': attendee.id,
-                    'token_hash': hash_token(token),
-                    }])
-        return token
+        return cls.create_token(attendee=attendee.id)
 
     @classmethod
     def get(cls, token):
         "Return the attendee of the token"
-        tokens = cls.search([('token_hash', '=', hash_token(token))])
+        tokens = cls.search_token(token)
         return tokens[0].attendee if tokens else None

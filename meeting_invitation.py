@@ -49,8 +49,8 @@ class InvitationDataManager(SMTPDataManager):
             self._server = get_smtp_server(self.uri, strict=True)
 
 
-def new_calendar(company, method=None):
-    "Return an empty calendar with the time zone of the company"
+def new_calendar(method=None):
+    "Return an empty calendar"
     calendar = Calendar()
     calendar.add('prodid', PRODID)
     calendar.add('version', '2.0')
@@ -379,7 +379,7 @@ class InvitationMixin(ModelSQL, ModelView):
 
     def invitation_calendar(self, attendee, method):
         "Return the iCalendar for the attendee"
-        calendar = new_calendar(self.company, method)
+        calendar = new_calendar(method)
         event = self.calendar_event()
         if method == 'CANCEL' and self.state != 'cancelled':
             # The meeting takes place without the attendee
