@@ -10,7 +10,8 @@ from email.policy import default as default_policy
 from email.utils import parseaddr
 from urllib.parse import quote, urljoin
 
-from icalendar import Calendar, Event, Timezone, vCalAddress, vText, vUri
+from icalendar import (
+    Alarm, Calendar, Event, Timezone, vCalAddress, vText, vUri)
 from sql import Null
 
 import trytond.config as config
@@ -385,6 +386,10 @@ class InvitationMixin(ModelSQL, ModelView):
             # The meeting takes place without the attendee
             del event['STATUS']
             event['ATTENDEE'] = self._calendar_attendee(attendee)
+        elif method == 'REQUEST' and not attendee.employee:
+            # The employees get the reminders of the system
+            if alarm := self._calendar_alarm():
+                event.add_component(alarm)
         calendar.add_component(event)
         if not self.whole_day:
             add_timezones(
@@ -424,6 +429,15 @@ class InvitationMixin(ModelSQL, ModelView):
             event.add(
                 'attendee', self._calendar_attendee(attendee), encode=0)
         return event
+
+    def _calendar_alarm(self):
+        if not self.reminder_date:
+            return
+        alarm = Alarm()
+        alarm.add('action', 'DISPLAY')
+        alarm.add('description', self.summary)
+        alarm.add('trigger', self.reminder_date - self.planned_date)
+        return alarm
 
     @staticmethod
     def _calendar_attendee(attendee):

@@ -305,6 +305,40 @@ class MeetingMailTestCase(RouteTestCase):
         self.assertEqual(event.decoded('dtend'), dt.date(2026, 3, 30))
         self.assertFalse(calendar.walk('VTIMEZONE'))
 
+    def test_alarm(self):
+        "Test that the calendars of others remind of the meeting"
+        for values, trigger in [
+                ({'reminder': dt.timedelta(minutes=30)},
+                    -dt.timedelta(minutes=30)),
+                ({'reminder': dt.timedelta(hours=12), 'whole_day': True},
+                    -dt.timedelta(hours=3)),
+                ({'reminder': None}, None),
+                ]:
+            with self.subTest(**values):
+                meeting = self.invite(2026, 3, 27, 9, **values)
+                alarms = {}
+                for address, message in self.receive().items():
+                    _, event = self.calendar(message)
+                    alarms[address] = event.walk('VALARM')
+                # The employees get the reminders of the system
+                self.assertEqual(alarms.pop('oscar@example.com'), [])
+                self.assertEqual(len(alarms), 2)
+                for alarm in alarms.values():
+                    if trigger is None:
+                        self.assertEqual(alarm, [])
+                        continue
+                    alarm, = alarm
+                    self.assertEqual(alarm['action'], 'DISPLAY')
+                    self.assertEqual(alarm['description'], "Meeting")
+                    self.assertEqual(alarm.decoded('trigger'), trigger)
+                with self.transaction():
+                    Meeting = Pool().get('sale.meeting')
+                    Meeting.cancel([Meeting(meeting)])
+                for message in self.receive().values():
+                    _, event = self.calendar(message)
+                    self.assertEqual(event['status'], 'CANCELLED')
+                    self.assertFalse(event.walk('VALARM'))
+
     def test_changes(self):
         "Test that the attendees are told of each change"
         meeting = self.invite(2026, 3, 27, 9)
