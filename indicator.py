@@ -5,7 +5,7 @@
 import datetime as dt
 from collections import defaultdict
 
-from sql import Column, Literal, Null
+from sql import Column, Null
 from sql.aggregate import Min
 from sql.conditionals import Case, Coalesce
 
@@ -233,6 +233,18 @@ class FollowedMixin(IndicatorMixin):
             group_by=[record])
 
     @classmethod
+    def _linked_query(cls, where=None):
+        "Return the query of the records with trackings"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        tracking = Tracking.__table__()
+        record = Column(tracking, cls._tracking_field)
+        query = tracking.select(record, where=record != Null)
+        if where:
+            query.where &= where(tracking)
+        return query
+
+    @classmethod
     def order_indicator(cls, tables):
         table, _ = tables[None]
         if 'indicator' not in tables:
@@ -258,28 +270,24 @@ class FollowedMixin(IndicatorMixin):
 
     @classmethod
     def search_indicator(cls, name, clause):
-        _, operator, value = clause
-        values = set(value) if isinstance(value, (list, tuple)) else {value}
-        query = cls._indicator_query()
-        if ranks := [
-                i for i, n in enumerate(cls._indicators) if n in values]:
-            query.having = query.columns[1].expression.in_(ranks)
-        elif None not in values:
-            query.where &= Literal(False)
-        ids = query.select(query.record)
-        if None in values:
-            without = cls._indicator_query()
-            domain = [('id', 'not in', without.select(without.record))]
-            if ranks:
-                domain = ['OR', domain, ('id', 'in', ids)]
-        else:
-            domain = [('id', 'in', ids)]
-        if operator in {'!=', 'not in'}:
-            table = cls.__table__()
-            matching = cls.search(domain, order=[], query=True)
-            domain = [('id', 'not in', table.select(
-                        table.id, where=table.id.in_(matching)))]
-        return domain
+        # By indexes instead of ranking all the trackings
+        overdue = cls._linked_query(
+            lambda tracking: (tracking.state == 'open')
+            & (tracking.next_activity < now()))
+        open_ = cls._linked_query(lambda tracking: tracking.state == 'open')
+        linked = cls._linked_query()
+        return accepted_domain(clause, {
+                'overdue': [('id', 'in', overdue)],
+                'in_progress': [
+                    ('id', 'in', open_),
+                    ('id', 'not in', overdue),
+                    ],
+                'concluded': [
+                    ('id', 'in', linked),
+                    ('id', 'not in', open_),
+                    ],
+                None: [('id', 'not in', linked)],
+                })
 
     @classmethod
     def _read_trackings(cls, records):

@@ -263,6 +263,13 @@ class Tracking(
                         t.state]),
                 Index(t, (t.operator, Index.Range()), (t.id, Index.Range())),
                 Index(t, (t.channel, Index.Range()), (t.id, Index.Range())),
+                # The indicators of sales and opportunities
+                *(Index(
+                        t,
+                        (column, Index.Range()),
+                        (t.next_activity, Index.Range()),
+                        where=(t.state == 'open') & (column != Null))
+                    for column in [t.sale, t.opportunity]),
                 Index(t, (t.business_unit, Index.Range())),
                 Index(t, (t.contact_mechanism, Index.Range())),
                 Index(t, (t.contact, Index.Range())),

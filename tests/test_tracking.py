@@ -513,6 +513,9 @@ class TrackingTestCase(TrackingTestMixin, unittest.TestCase):
                         with self.subTest(domain=domain):
                             self.assertEqual(
                                 set(Followed.search(domain)), result)
+                            # It does not rank all the trackings
+                            self.assertNotIn('GROUP BY', str(
+                                    Followed.search(domain, query=True)))
                 if expected == 'overdue':
                     for field in ['indicator', 'follow_up']:
                         self.assertEqual(
