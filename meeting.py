@@ -6,7 +6,7 @@ import datetime as dt
 
 from sql import Literal, Null
 from sql.aggregate import Count, Sum
-from sql.conditionals import Case
+from sql.conditionals import Case, Coalesce
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelView, fields
@@ -130,10 +130,29 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
             "Leave empty for no reminder.")
         t = cls.__table__()
         cls._sql_indexes.update({
+                # The tabs, with what the rules look at
+                Index(
+                    t,
+                    (t.planned_date, Index.Range()),
+                    (t.id, Index.Range()),
+                    include=[
+                        t.company, t.tracking, t.assignee, t.done_by,
+                        t.end_date],
+                    where=t.state == 'pending'),
                 Index(
                     t,
                     (t.end_date, Index.Range()),
+                    include=[
+                        t.id, t.company, t.tracking, t.assignee, t.done_by,
+                        t.planned_date],
                     where=t.state == 'pending'),
+                # Without minutes, as the search compares texts
+                Index(
+                    t,
+                    (t.date, Index.Range(order='DESC')),
+                    (t.id, Index.Range(order='DESC')),
+                    where=(t.state == 'done')
+                    & (Coalesce(t.description, '') == '')),
                 })
         cls._buttons.update({
                 **{name: {

@@ -143,12 +143,28 @@ class Task(
         super().__setup__()
         t = cls.__table__()
         cls._sql_indexes.update({
+                # The tabs in their order, with what the rules look at
+                *(Index(
+                        t,
+                        (t.kind, Index.Equality(cardinality='low')),
+                        (t.date, Index.Range()),
+                        (t.id, Index.Range()),
+                        include=[
+                            t.company, t.tracking, t.assignee, t.done_by,
+                            t.registered_by],
+                        where=where)
+                    for where in [
+                        t.state == 'pending',
+                        t.status.in_(['waiting', 'postponed']),
+                        ]),
                 Index(
                     t,
-                    (t.company, Index.Equality(cardinality='low')),
                     (t.kind, Index.Equality(cardinality='low')),
-                    (t.date, Index.Range()),
-                    where=t.state == 'pending'),
+                    (t.date, Index.Range(order='DESC')),
+                    (t.id, Index.Range(order='DESC')),
+                    include=[
+                        t.company, t.tracking, t.assignee, t.done_by,
+                        t.registered_by, t.state]),
                 Index(t, (t.registered_by, Index.Range())),
                 Index(t, (t.type, Index.Range())),
                 })

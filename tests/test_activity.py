@@ -79,6 +79,22 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                         columns[name].table, columns['assignee'].table)
 
     @with_transaction()
+    def test_tab_indexes(self):
+        "Test that the indexes of the tabs have what the rules look at"
+        pool = Pool()
+        for model, names in [
+                ('sale.task', {'registered_by', 'assignee', 'company'}),
+                ('sale.meeting', {'end_date', 'assignee', 'company'}),
+                ]:
+            Model = pool.get(model)
+            with self.subTest(model=model):
+                self.assertTrue([
+                        index for index in Model._sql_indexes
+                        if names <= {
+                            column.name for column
+                            in index.options.get('include', [])}])
+
+    @with_transaction()
     def test_due(self):
         "Test that days and weeks are those of the company"
         pool = Pool()
