@@ -4,18 +4,21 @@
 # terms.
 """Measure the tabs of the menus on a PostgreSQL database of its own
 
-For each tab of "My Work", "My Trackings", "Trackings" and "Calls", what the
-database needs to count it and to list its first page, as each role, with one
-size of data and with ten times as much. A company grows by operators, so that
-each has as many trackings in both. Unless their number is given it grows also
-by channels, so that each has as many operators: then a manager sees a tenth of
-the part of the trackings that was seen before.
+For each tab of "My Work" and of the menus of trackings, calls, tasks,
+incidents and meetings, what the database needs to count it and to list its
+first page, as each role, with one size of data and with ten times as much. A
+company grows by operators, so that each has as many trackings in both. Unless
+their number is given it grows also by channels, so that each has as many
+operators: then a manager sees a tenth of the part of the trackings that was
+seen before.
 
     benchmarks/tabs.py -c trytond.conf -d bench [--channels 2]
 
-The database must be empty but for the module, it gets an example company."""
+The database must be empty but for the module, it gets an example company. It
+fails if a tab of "My Work" or of the trackings needs more than the bound."""
 
 import statistics
+import sys
 from argparse import ArgumentParser
 
 import trytond.config as config
@@ -23,17 +26,24 @@ from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
 from trytond.transaction import Transaction, check_access
 
-# Number of operators, each with 1,000 trackings of 5 calls
+# Number of operators, each with 1,000 trackings of 5 calls, with 1,500 tasks
+# and 500 meetings of 3 attendees
 SIZES = [20, 200]
 OPERATORS_PER_CHANNEL = 10
 RUNS = 7
 # What the client asks for at most
 LIMIT = 1000
+# The milliseconds that each tab of the bound actions may need with most data
+BOUND = 5
+BOUND_ACTIONS = {"My Work", "My Trackings", "Trackings"}
+_WORK = ['act_activity_mine', 'act_tracking_mine_form']
+_ACTIVITIES = [
+    'act_call_form', 'act_task_form', 'act_incident_form',
+    'act_meeting_mine_form', 'act_meeting_form']
 ACTIONS = {
-    'operator': [
-        'act_activity_mine', 'act_tracking_mine_form', 'act_call_form'],
-    'manager': ['act_tracking_form', 'act_call_form'],
-    'administrator': ['act_tracking_form', 'act_call_form'],
+    'operator': [*_WORK, *_ACTIVITIES],
+    'manager': [*_WORK, 'act_tracking_form', *_ACTIVITIES],
+    'administrator': [*_WORK, 'act_tracking_form', *_ACTIVITIES],
     }
 GROUPS = {
     'operator': 'group_tracking',
@@ -78,7 +88,7 @@ def set_up():
 
 
 def populate(company, users, number, channels_number):
-    "Add by SQL the trackings and calls of more operators"
+    "Add by SQL the trackings and activities of more operators"
     pool = Pool()
     BusinessUnit = pool.get('sale.business_unit')
     Channel = pool.get('sale.channel')
@@ -92,13 +102,13 @@ def populate(company, users, number, channels_number):
             ], order=[('id', 'ASC')])
     parties = Party.create([
             {'name': f"Operator {i}"}
-            for i in range(len(known) + 1, number)])
+            for i in range(len(known) + len(users), number)])
     Employee.create([
             {'party': p.id, 'company': company.id} for p in parties])
     cursor.execute(
         "SELECT count(*) FROM sale_tracking")
     done, = cursor.fetchone()
-    operators = [users['operator'].employee.id] + [
+    operators = [u.employee.id for u in users.values()] + [
         e.id for e in Employee.search([
                 ('party.name', 'like', "Operator %"),
                 ], order=[('id', 'ASC')])]
@@ -109,6 +119,13 @@ def populate(company, users, number, channels_number):
     if is_first:
         Channel.write(channels[:1], {
                 'managers': [('add', [users['manager'].employee.id])],
+                })
+    for i, channel in enumerate(channels):
+        Channel.write([channel], {
+                'members': [('add', [
+                            e for j, e in enumerate(operators)
+                            if j >= done / 1000 and i
+                            == j // OPERATORS_PER_CHANNEL % len(channels)])],
                 })
     cursor.execute(
         "INSERT INTO sale_tracking "
@@ -153,9 +170,106 @@ def populate(company, users, number, channels_number):
         "WHERE tracking = t.id AND state = 'done') "
         "AND (n < 5 OR next_activity IS NULL)) AS t",
         [users['administrator'].employee.id])
-    for count in ['sale_tracking', 'sale_call']:
-        cursor.execute(f"SELECT count(*) FROM {count}")
-        print(f"{count}: {cursor.fetchone()[0]:,}")
+    parameters = {
+        'operators': operators,
+        'administrator': users['administrator'].employee.id,
+        'team': OPERATORS_PER_CHANNEL,
+        'start': done,
+        }
+    populate_tasks(parameters)
+    populate_meetings(parameters)
+    for name in [
+            'sale_tracking', 'sale_call', 'sale_task',
+            'sale_task-sale_tracking', 'sale_meeting',
+            'sale_meeting_attendee']:
+        cursor.execute(f'SELECT count(*) FROM "{name}"')
+        print(f"{name}: {cursor.fetchone()[0]:,}")
+
+
+def populate_tasks(parameters):
+    "Add three tasks, some of them incidents, for each two new trackings"
+    cursor = Transaction().connection.cursor()
+    cursor.execute(
+        "INSERT INTO sale_task "
+        "(company, tracking, party, kind, type, priority, summary, "
+        "planned_date, done_date, date, assignee, registered_by, done_by, "
+        "state, status) "
+        "SELECT company, CASE WHEN i %% 10 != 0 THEN id END, party, kind, "
+        "(SELECT min(id) FROM sale_task_type AS y "
+        "WHERE y.kind IN (t.kind, 'both')), "
+        "(ARRAY['medium', 'high', 'low'])[1 + i %% 3], 'Task', date, "
+        "CASE WHEN state = 'done' THEN date END, date, operator, "
+        "coalesce(operator, %(administrator)s), "
+        "CASE WHEN state = 'done' "
+        "THEN coalesce(operator, %(administrator)s) END, state, "
+        "CASE state WHEN 'done' THEN 'completed' "
+        "WHEN 'cancelled' THEN 'closed' ELSE (ARRAY['new', 'not_started', "
+        "'in_progress', 'in_progress', 'in_progress', 'waiting', 'new', "
+        "'in_progress', 'in_progress', 'postponed'])[1 + i / 10 %% 10] END "
+        "FROM (SELECT t.*, "
+        "CASE WHEN (i / 10 + n) %% 5 = 0 THEN 'incident' ELSE 'task' END "
+        "AS kind, "
+        "CASE WHEN n = 1 AND next_activity IS NOT NULL THEN 'pending' "
+        "WHEN (i / 7 + n) %% 20 = 3 THEN 'cancelled' ELSE 'done' END "
+        "AS state, "
+        "CASE WHEN n = 1 AND next_activity IS NOT NULL "
+        "THEN next_activity + i %% 7 * interval '1 day' "
+        "ELSE start_date + n * interval '11 hours' END AS date "
+        "FROM (SELECT company, id, party, operator, next_activity, "
+        "start_date, number::int AS i FROM sale_tracking "
+        "WHERE number::int >= %(start)s) AS t, "
+        "generate_series(1, 1 + i %% 2) AS n) AS t", parameters)
+    # A sixth of them is linked to another tracking
+    cursor.execute(
+        'INSERT INTO "sale_task-sale_tracking" (task, tracking) '
+        "SELECT min(k.id), o.id FROM sale_task k "
+        "JOIN sale_tracking t ON t.id = k.tracking "
+        "JOIN sale_tracking o ON o.number::int = t.number::int + 1 "
+        "WHERE t.number::int >= %(start)s AND t.number::int %% 4 = 1 "
+        "GROUP BY o.id", parameters)
+
+
+def populate_meetings(parameters):
+    "Add a meeting for each two new trackings"
+    cursor = Transaction().connection.cursor()
+    cursor.execute(
+        "INSERT INTO sale_meeting "
+        "(company, tracking, party, summary, description, planned_date, "
+        "end_date, duration, whole_day, uid, sequence, done_date, date, "
+        "assignee, done_by, state) "
+        "SELECT company, CASE WHEN i %% 10 < 8 THEN id END, party, "
+        "'Meeting', CASE WHEN state = 'done' AND i %% 40 != 6 "
+        "THEN 'Minutes' END, date, date + interval '1 hour', "
+        "interval '1 hour', false, gen_random_uuid()::text, 0, "
+        "CASE WHEN state = 'done' THEN date END, date, "
+        "operator, CASE WHEN state = 'done' THEN operator END, state "
+        "FROM (SELECT company, id, party, number::int AS i, "
+        "coalesce(operator, %(administrator)s) AS operator, "
+        "CASE WHEN next_activity IS NOT NULL THEN 'pending' "
+        "WHEN number::int %% 20 = 8 THEN 'cancelled' ELSE 'done' END "
+        "AS state, "
+        "coalesce(next_activity + number::int %% 5 * interval '1 day', "
+        "start_date + interval '10 hours') AS date "
+        "FROM sale_tracking WHERE number::int >= %(start)s "
+        "AND number::int %% 2 = 0) AS t", parameters)
+    # Two colleagues of the team, of another one for a twentieth of them, and
+    # somebody of the customer
+    cursor.execute(
+        "INSERT INTO sale_meeting_attendee "
+        "(meeting, employee, email, answer) "
+        "SELECT id, CASE WHEN n < 3 THEN employee END, n || '@example.com', "
+        "(ARRAY['accepted', 'needs_action', 'accepted', 'tentative', "
+        "'declined'])[1 + (id + n) %% 5] FROM ("
+        "SELECT m.id, n, (%(operators)s::int[])[1 + "
+        "CASE WHEN m.id %% 10 = 0 AND n = 2 "
+        "THEN (p + %(team)s) %% cardinality(%(operators)s::int[]) "
+        "ELSE p - p %% %(team)s + (p + m.id %% 4 + n) %% %(team)s END"
+        "] AS employee "
+        "FROM sale_meeting m, generate_series(1, 3) AS n, "
+        "LATERAL (SELECT array_position(%(operators)s::int[], m.assignee) - 1 "
+        "AS p) AS p "
+        "WHERE NOT EXISTS (SELECT 1 FROM sale_meeting_attendee "
+        "WHERE meeting = m.id)) AS a", parameters)
 
 
 def explain(query):
@@ -195,9 +309,9 @@ def measure(users):
                         with check_access():
                             times[role, action.name, tab.name] = [
                                 explain(Model.search(
-                                        domain, order=o, limit=LIMIT,
-                                        query=True))
-                                for o in [[], order]]
+                                        domain, order=order, limit=LIMIT,
+                                        count=count, query=True))
+                                for count in [True, False]]
     return times
 
 
@@ -237,6 +351,11 @@ def main(database, filename, channels):
             f"{' / '.join(key):<50} {figures[0]} {figures[1]:>15} {ratios}")
     worst = max(max(v) for v in many.values())
     print(f"slowest: {worst:.1f} ms")
+    bound = {k: max(v) for k, v in many.items() if k[1] in BOUND_ACTIONS}
+    if slow := {k: v for k, v in bound.items() if v > BOUND}:
+        for key, value in slow.items():
+            print(f"{' / '.join(key)}: {value:.2f} ms > {BOUND} ms")
+        sys.exit(1)
 
 
 if __name__ == '__main__':
