@@ -574,6 +574,8 @@ class TaskTracking(ModelSQL):
             ('task_tracking_unique', Unique(t, t.task, t.tracking),
                 'sale_opportunity_management.msg_task_tracking_unique'),
             ]
+        cls._sql_indexes.add(
+            Index(t, (t.tracking, Index.Range()), (t.task, Index.Range())))
 
     @property
     def activity(self):

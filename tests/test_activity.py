@@ -95,6 +95,21 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                             in index.options.get('include', [])}])
 
     @with_transaction()
+    def test_tracking_indexes(self):
+        "Test that the database finds by an index what a tracking shows"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        for model in Activity.union_models():
+            Model = pool.get(model)
+            if 'tracking' not in Model._fields:
+                continue
+            with self.subTest(model=model):
+                self.assertIn('tracking', {
+                        column.name for index in Model._sql_indexes
+                        for column, _ in index.expressions[:1]
+                        if isinstance(column, Column)})
+
+    @with_transaction()
     def test_due(self):
         "Test that days and weeks are those of the company"
         pool = Pool()
