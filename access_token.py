@@ -18,8 +18,6 @@ def hash_token(token):
 
 
 class AccessTokenMixin(ModelSQL):
-    "What who knows a secret address reaches without login"
-
     token_hash = fields.Char("Token Hash", required=True, strip=False)
 
     @classmethod

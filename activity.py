@@ -25,11 +25,9 @@ _CALENDAR_SLOT = dt.timedelta(minutes=30)
 
 
 class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
-    """The activities of all kinds read together
-
-    There is a line with the role main for each activity. More lines show it
-    to each other person who takes part and on each other tracking that it is
-    linked to."""
+    # There is a line with the role main for each activity. More lines show it
+    # to each other person who takes part and on each other tracking that it is
+    # linked to.
     __name__ = 'sale.activity'
 
     _states = {

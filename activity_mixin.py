@@ -34,8 +34,6 @@ STATES = [
 
 
 class ActivityLineMixin(PhoneMixin, ModelView):
-    "What the activities and the lines of sale.activity have in common"
-
     _pending_order = [('date', 'ASC'), ('id', 'ASC')]
     # The values of the fields that only what is pending has
     _pending_values = {
@@ -134,7 +132,6 @@ class ActivityLineMixin(PhoneMixin, ModelView):
 
     @classmethod
     def _is_pending(cls, domain):
-        "Return if the domain finds only what is pending"
         if is_leaf(domain):
             name, operator, value, *_ = domain
             values = cls._pending_values.get(name)
@@ -383,13 +380,11 @@ class ActivityMixin(Workflow, ActivityLineMixin):
 
     @property
     def subject(self):
-        "Whom or what the activity is about"
         record = self.tracking or self.party
         return record.rec_name if record else self.summary or ''
 
     @property
     def text(self):
-        "What the activity is about, in one line"
         return ' - '.join(
             ' '.join(t.split()) for t in self._texts() if t)
 
@@ -416,7 +411,6 @@ class ActivityMixin(Workflow, ActivityLineMixin):
 
     @property
     def needs_assignee(self):
-        "Whether there must be somebody who has to do it"
         return self.__class__.assignee.required
 
     @classmethod
@@ -576,7 +570,6 @@ class ActivityMixin(Workflow, ActivityLineMixin):
 
     @classmethod
     def _check_doers(cls, mode, activities, values):
-        "Check that the user records only what the user did"
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         User = pool.get('res.user')
@@ -674,7 +667,6 @@ class ActivityMixin(Workflow, ActivityLineMixin):
 
     @property
     def activity(self):
-        "The activity of the line of sale.activity"
         return self
 
     def move_values(self, start, end):

@@ -65,7 +65,6 @@ class Record(Wizard):
 
     @property
     def _concludes(self):
-        "If the result is asked to close the tracking"
         pool = Pool()
         ModelData = pool.get('ir.model.data')
         return Transaction().context.get('action_id') == ModelData.get_id(
@@ -82,8 +81,6 @@ class Record(Wizard):
 
 
 class RecordMixin(ModelView):
-    "The result of an activity and what follows from it"
-
     _without_next = Eval('close_tracking', False)
     _next_states = {
         'invisible': _without_next,

@@ -69,7 +69,6 @@ class AgendaFeed(AccessTokenMixin):
     @classmethod
     @without_check_access
     def revoke(cls, employee):
-        "Make the address of the feed of the employee unknown"
         cls.delete(cls.search([('employee', '=', employee.id)]))
 
     @classmethod
@@ -83,7 +82,6 @@ class AgendaFeed(AccessTokenMixin):
 
     @property
     def is_used(self):
-        "Whether somebody still works as the employee"
         pool = Pool()
         User = pool.get('res.user')
         return self.employee.active and bool(User.search([
@@ -114,7 +112,6 @@ class AgendaFeed(AccessTokenMixin):
         return now - _PAST, now + _FUTURE
 
     def _events(self):
-        "Yield each event with its start"
         pool = Pool()
         Meeting = pool.get('sale.meeting')
         start, end = self._period()

@@ -26,12 +26,10 @@ class AssignMixin(ModelSQL):
 
     @classmethod
     def is_administrator(cls):
-        "Return if the user administrates the trackings"
         return cls._has_group('group_tracking_admin')
 
     @classmethod
     def is_manager(cls):
-        "Return if the user manages channels or administrates the trackings"
         return cls._has_group('group_tracking_manager')
 
     @classmethod
@@ -275,7 +273,6 @@ class AssignMixin(ModelSQL):
 
 
 class _AssignWizard(Wizard):
-    "What the wizards that give trackings to operators have in common"
     assign = StateTransition()
     result = StateView(
         'sale.tracking.assign.result',

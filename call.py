@@ -228,7 +228,6 @@ class Call(
 
     @classmethod
     def _column_kind(cls, call):
-        "Return the SQL expression of the kind of the row of the call table"
         return Case(
             ((call.state == 'cancelled') | (call.tracking == Null), None),
             (Exists(cls._previous(call)), 'follow_up'),
@@ -418,14 +417,12 @@ class Call(
 
     @classmethod
     def _call_back_fields(cls):
-        "The fields that decide if somebody is still to be called back"
         return {
             'tracking', 'party', 'phone_number', 'planned_date', 'done_date',
             'direction', 'interest', 'outcome', 'state'}
 
     @classmethod
     def _callers(cls, calls):
-        "Return the ids of the parties and the numbers of the calls"
         return (
             {c.party.id for c in calls if c.party},
             {c.phone_compact for c in calls if c.phone_compact})

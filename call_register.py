@@ -249,7 +249,6 @@ class RegisterStart(RecordMixin):
 
     @classmethod
     def _find_parties(cls, caller, number, limit=20):
-        "Return the parties with the number or the name"
         pool = Pool()
         Call = pool.get('sale.call')
         Contact = pool.get('party.contact')
@@ -397,8 +396,6 @@ class RegisterStart(RecordMixin):
 
 
 class _Plan(Wizard):
-    "What is planned from a call"
-
     start = StateView(
         'sale.call.plan.start',
         'sale_opportunity_management.call_plan_start_view_form', [

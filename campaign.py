@@ -423,7 +423,6 @@ class Campaign(AddMixin, Workflow, ModelSQL, ModelView):
 
     @property
     def is_supervised(self):
-        "If the user supervises the campaign"
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         User = pool.get('res.user')
@@ -461,7 +460,6 @@ class Campaign(AddMixin, Workflow, ModelSQL, ModelView):
             }
 
     def get_member(self):
-        "Return the employee of the user who works for the campaign"
         pool = Pool()
         User = pool.get('res.user')
         with without_check_access():

@@ -25,8 +25,6 @@ ADD_SIZE = 500
 
 
 class AddMixin(ModelSQL):
-    "What adds customers to a campaign"
-
     @classmethod
     def add_parties(cls, campaign, parties, again=False, **values):
         """Add a tracking of each party to the campaign
@@ -84,7 +82,6 @@ class AddMixin(ModelSQL):
                 access)
 
     def _refused_parties(self, ids, again=False):
-        "Return the reason for each id of a party that must not be added"
         pool = Pool()
         DoNotCall = pool.get('sale.do_not_call')
         Tracking = pool.get('sale.tracking')
@@ -145,7 +142,6 @@ class AddMixin(ModelSQL):
                 campaign, rest[:ADD_SIZE], rest[ADD_SIZE:], values, access)
 
     def _refused_trackings(self, ids):
-        "Return the reason for each id of a tracking that must not be added"
         pool = Pool()
         DoNotCall = pool.get('sale.do_not_call')
         Tracking = pool.get('sale.tracking')
@@ -355,7 +351,6 @@ class AddStart(ModelView):
                 return Party.search(self._domain(), count=True)
 
     def search_parties(self):
-        "Return the ids of the customers that the filter finds"
         pool = Pool()
         Party = pool.get('party.party')
         cursor = Transaction().connection.cursor()

@@ -19,8 +19,6 @@ from .moment import now, this_minute
 
 
 class AttendMixin(ModelSQL):
-    "The work on a tracking of a campaign"
-
     @classmethod
     def __setup__(cls):
         super().__setup__()
@@ -89,7 +87,6 @@ class AttendMixin(ModelSQL):
 
     def _save_attended(
             self, employee, comment, result, callback_date, duration, start):
-        "Record the call and what follows from its result"
         pool = Pool()
         Call = pool.get('sale.call')
         DoNotCall = pool.get('sale.do_not_call')
@@ -141,7 +138,6 @@ class AttendMixin(ModelSQL):
                             }])
 
     def _attended_values(self, employee, result, callback_date):
-        "Return what the tracking becomes after the call"
         minute = this_minute()
         values = {
             'result': result.id,
@@ -170,7 +166,6 @@ class AttendMixin(ModelSQL):
         return values
 
     def _is_finished_by(self, result):
-        "Return if nothing more is to do after the recorded result"
         pool = Pool()
         Call = pool.get('sale.call')
         if result.finishes:
@@ -196,7 +191,6 @@ class AttendMixin(ModelSQL):
                     }])
 
     def _leave(self, worked=False):
-        "Give the tracking back to come again later"
         cls = self.__class__
         cls._write_queue([self], {'draft': None})
         self._give_back(
@@ -277,8 +271,6 @@ class AttendMixin(ModelSQL):
 
 
 class CampaignCallMixin(ModelSQL):
-    "What a call of a campaign ended with"
-
     result = fields.Many2One(
         'sale.campaign.result', "Result", ondelete='RESTRICT', readonly=True,
         states={

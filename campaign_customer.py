@@ -140,7 +140,6 @@ class AttendCustomer(ModelView):
         return bool(result and result.callback)
 
     def get_values(self):
-        "Return the values to show the tracking with what was typed for it"
         tracking = self.tracking.__class__(self.tracking.id)
         # Which one comes from the client
         with check_access():
@@ -230,7 +229,6 @@ class AttendCustomer(ModelView):
             }
 
     def _get_history(self, tracking, limit=50):
-        "Return the lines of what was done with the customer, newest first"
         pool = Pool()
         Activity = pool.get('sale.activity')
         Call = pool.get('sale.call')
@@ -309,7 +307,6 @@ class AttendCustomer(ModelView):
         return values
 
     def leave(self):
-        "Keep what was typed"
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         self.save_customer()
@@ -323,7 +320,6 @@ class AttendCustomer(ModelView):
                 raise
 
     def save(self):
-        "Leave the comment and keep the tracking"
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         changed = self.save_customer()
@@ -339,7 +335,6 @@ class AttendCustomer(ModelView):
                     '.msg_campaign_attend_nothing'))
 
     def finish(self):
-        "Save the result or the comment and give the tracking back"
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         self.save_customer()
@@ -376,7 +371,6 @@ class AttendCustomer(ModelView):
         return any(changes)
 
     def _changed(self, shown, names):
-        "Return the values that are not as they were shown"
         values = {}
         for name in names:
             value = getattr(self, name)
@@ -461,7 +455,6 @@ class AttendCustomer(ModelView):
 
     @classmethod
     def _compare(cls, Model, lines, name, get_values, shown):
-        "Return the changed records with their values, the added and removed"
         changed, added = [], []
         removed = {int(id_) for id_ in shown}
         for line in lines or []:

@@ -23,8 +23,6 @@ from .party import PHONE_TYPES
 
 
 class PanelMixin(ModelSQL, ModelView):
-    "What the panel of the operators shows of a tracking"
-
     plan = fields.Function(
         fields.Char(
             "Plan Data",
@@ -77,7 +75,6 @@ class PanelMixin(ModelSQL, ModelView):
 
     @classmethod
     def _plan_texts(cls, trackings):
-        "Yield the id of a tracking and a text of what its customer has"
         pool = Pool()
         Lang = pool.get('ir.lang')
         Opportunity = pool.get('sale.opportunity')
@@ -199,10 +196,8 @@ class PanelMixin(ModelSQL, ModelView):
 
 
 class AttendOpen(Wizard):
-    """Open the dialog for a tracking
-
-    The clients read the records of a wizard again when it ends, but when the
-    dialog ends the first tracking may be with somebody else already."""
+    # The clients read the records of a wizard again when it ends, but when the
+    # dialog ends the first tracking may be with somebody else already.
     __name__ = 'sale.campaign.attend.open'
 
     start = StateAction('sale_opportunity_management.wizard_campaign_attend')
@@ -307,7 +302,6 @@ class Attend(Wizard):
 
     @classmethod
     def _get_campaigns(cls):
-        "Return the campaigns that the user calls for now"
         pool = Pool()
         Campaign = pool.get('sale.campaign')
         Date = pool.get('ir.date')
@@ -328,7 +322,6 @@ class Attend(Wizard):
 
     @classmethod
     def _check_campaigns(cls, campaigns):
-        "Refuse the campaigns from the client that the user may not read"
         pool = Pool()
         Campaign = pool.get('sale.campaign')
         with check_access():

@@ -34,8 +34,6 @@ PRIORITIES = [
 
 
 class QueueMixin(ModelSQL):
-    "The place of a tracking in the queue of its campaign"
-
     _campaign_states = {
         'invisible': ~Eval('campaign'),
         }
@@ -176,11 +174,9 @@ class QueueMixin(ModelSQL):
 
     @classmethod
     def _campaign_queue_fields(cls):
-        "The fields on which the place in the queue depends"
         return {'campaign', 'operator', 'state'}
 
     def _campaign_queue_values(self, field_names):
-        "Return the place in the queue after a change outside of the queue"
         if not self.campaign:
             return {
                 'result': None,
@@ -227,7 +223,6 @@ class QueueMixin(ModelSQL):
 
     @classmethod
     def _campaign_protected_fields(cls):
-        "The fields that only administrators and the queue change"
         return {
             'campaign', 'result', 'attempts', 'last_attempt', 'next_attempt',
             'callback_date', 'reserved_for', 'taken_by', 'taken_date'}
@@ -249,7 +244,6 @@ class QueueMixin(ModelSQL):
 
     @classmethod
     def _moved_values(cls):
-        "Return what does not go with the tracking to another campaign"
         return {
             'result': None,
             'attempts': 0,
@@ -463,7 +457,6 @@ class QueueMixin(ModelSQL):
 
     @classmethod
     def _lock_waiting(cls, id_):
-        "Lock the tracking without waiting and return if nobody has taken it"
         table = cls.__table__()
         return cls._lock(
             table, (table.id == id_)
@@ -472,7 +465,6 @@ class QueueMixin(ModelSQL):
 
     @classmethod
     def _lock_taken(cls, id_):
-        "Lock the tracking without waiting and return if somebody has taken it"
         table = cls.__table__()
         return cls._lock(
             table, (table.id == id_) & (table.taken_by != Null))
@@ -517,7 +509,6 @@ class QueueMixin(ModelSQL):
 
     @classmethod
     def _write_queue(cls, *args):
-        "Write without computing the place in the queue nor telling anybody"
         with without_check_access(), Transaction().set_context(
                 _campaign_queue=True, _notify_assigned=False):
             cls.write(*args)
@@ -531,12 +522,10 @@ class QueueMixin(ModelSQL):
         return tracking.campaign
 
     def _get_attendant(self):
-        "Return the employee of the user who attends the tracking"
         with without_check_access():
             return self._get_campaign().get_attendant()
 
     def _get_member(self):
-        "Return the employee of the user who works for the campaign"
         with without_check_access():
             return self._get_campaign().get_member()
 
@@ -572,7 +561,6 @@ class QueueMixin(ModelSQL):
         return cls(self.id)
 
     def _reason(self, promised_by=None):
-        "Return why the tracking comes"
         if self.callback_date:
             if promised_by:
                 return gettext(
@@ -595,7 +583,6 @@ class QueueMixin(ModelSQL):
 
     @classmethod
     def _nobody(cls, campaign, employee, moment):
-        "Return why nobody comes"
         trackings = cls.search([
                 ('campaign', '=', campaign.id),
                 ('state', '=', 'open'),
@@ -681,7 +668,6 @@ class QueueMixin(ModelSQL):
         self._write_queue([self], values)
 
     def _is_planned(self):
-        "Return if something is pending of the operator"
         pool = Pool()
         Activity = pool.get('sale.activity')
         return bool(self.operator and any(

@@ -19,7 +19,6 @@ class Employee(metaclass=PoolMeta):
 
     @without_check_access
     def count_work(self):
-        "Return how much the employee has still to do by the model"
         pool = Pool()
         Activity = pool.get('sale.activity')
         Tracking = pool.get('sale.tracking')
@@ -39,7 +38,6 @@ class Employee(metaclass=PoolMeta):
 
     @without_check_access
     def work_text(self):
-        "Return how much the employee has still to do, a kind a line"
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         lines = []

@@ -43,7 +43,6 @@ DUPLICATES = [
 
 @contextmanager
 def _without_gc():
-    "Do not look for garbage among many records that are all in use"
     if not gc.isenabled():
         yield
         return
@@ -124,7 +123,6 @@ class _ValidateMixin:
 
     @classmethod
     def _load(cls, records):
-        "Put the columns of the records into the cache by a single fetch"
         transaction = Transaction()
         cursor = transaction.connection.cursor()
         table = cls.__table__()

@@ -16,8 +16,6 @@ from .tools import clause_accepts
 
 
 class OpportunityMixin(ModelSQL, ModelView):
-    "What an opportunity can be made of"
-
     # The field that stores the opportunity
     _opportunity_field = 'opportunity'
 
@@ -80,8 +78,6 @@ class OpportunityMixin(ModelSQL, ModelView):
 
 
 class OriginMixin(OpportunityMixin):
-    "Where the opportunity and the sale of a tracking are"
-
     opportunity_state = fields.Function(
         fields.Selection(
             'get_opportunity_states', "Opportunity State", sort=False,
@@ -329,7 +325,6 @@ class FollowUpStart(ModelView):
                 return tracking
 
     def find_business_unit(self):
-        "Return the business unit of the last tracking or the only one"
         pool = Pool()
         BusinessUnit = pool.get('sale.business_unit')
         Tracking = pool.get('sale.tracking')
@@ -394,7 +389,6 @@ class FollowUpStart(ModelView):
             }
 
     def _find_channel(self):
-        "Return the id of the only channel of the operator"
         pool = Pool()
         Channel = pool.get('sale.channel')
         if not self.operator:

@@ -24,10 +24,8 @@ datetime_max = dt.datetime.max.replace(microsecond=0)
 
 
 class IndicatorMixin(ModelSQL):
-    """Where the follow-up of a record stands
-
-    It needs the fields state, which is open until it is closed, and
-    next_activity."""
+    # It needs the fields state, which is open until it is closed, and
+    # next_activity.
 
     indicator = fields.Function(
         fields.Selection([
@@ -51,7 +49,6 @@ class IndicatorMixin(ModelSQL):
 
     @classmethod
     def _indicator_rank(cls, table):
-        "Return the SQL expression of the place of the indicator"
         return Case(
             (table.state == 'closed', 2),
             (table.next_activity < now(), 0),
@@ -110,8 +107,6 @@ class IndicatorMixin(ModelSQL):
 
 
 class FollowUpMixin(IndicatorMixin):
-    "The text that tells where the follow-up of a tracking stands"
-
     # The number of pending activities that are told
     _follow_up_limit = 3
 
@@ -145,7 +140,6 @@ class FollowUpMixin(IndicatorMixin):
             for t in trackings}
 
     def _follow_up_texts(self, last, next_):
-        "Return the lines of the text for the last and the next activities"
         texts = [self._indicator_text(next_)]
         if last:
             texts.append(self._activity_text('last', last))
@@ -181,10 +175,8 @@ class FollowUpMixin(IndicatorMixin):
 
 
 class FollowedMixin(IndicatorMixin):
-    """Where the trackings of a record stand: the most urgent one counts
-
-    _tracking_field is the name of the field of the tracking and
-    _follow_states are the states in which it is followed up."""
+    # _tracking_field is the name of the field of the tracking and
+    # _follow_states are the states in which it is followed up.
 
     _tracking_field = None
     _follow_states = []
@@ -234,7 +226,6 @@ class FollowedMixin(IndicatorMixin):
 
     @classmethod
     def _linked_query(cls, where=None):
-        "Return the query of the records with trackings"
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         tracking = Tracking.__table__()

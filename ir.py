@@ -61,7 +61,6 @@ class Session(metaclass=PoolMeta):
 
     @classmethod
     def _give_back_customers(cls, users):
-        "Give back what those who use no session any more had taken"
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         UserEmployee = pool.get('res.user-company.employee')

@@ -11,8 +11,6 @@ from .exceptions import LinkError
 
 
 class LinkMixin(ModelStorage):
-    "Check that the link is the address of a web page"
-
     @classmethod
     def validate_fields(cls, records, field_names):
         super().validate_fields(records, field_names)

@@ -275,12 +275,10 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
 
     @classmethod
     def _midnight(cls, company, day):
-        "Return the moment when the day of the company begins"
         return to_utc(company, dt.datetime.combine(day, dt.time()))
 
     @classmethod
     def _morning(cls, company, day):
-        "Return the moment when the work of the day of the company begins"
         return to_utc(company, dt.datetime.combine(day, dt.time(9)))
 
     @fields.depends(
@@ -304,7 +302,6 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
         'id', 'company', 'planned_date', 'end_date', 'whole_day', 'assignee',
         'attendees')
     def _busy(self):
-        "Return the texts about the employees who have another meeting"
         pool = Pool()
         Employee = pool.get('company.employee')
         if not self.company or not self.planned_date or not self.end_date:
@@ -342,7 +339,6 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
         return texts
 
     def _format_period(self, start, end, whole_day):
-        "Return the period in words, on the calendar of the company"
         pool = Pool()
         Lang = pool.get('ir.lang')
         lang = Lang.get()
@@ -548,7 +544,6 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
 
     @classmethod
     def _end(cls, values):
-        "Return the end of what is created with the values"
         pool = Pool()
         Company = pool.get('company.company')
         start, duration = values['planned_date'], values['duration']
@@ -579,7 +574,6 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
         return values
 
     def _compute_period(self, field_names=None):
-        "Return start and end"
         start, end = self.planned_date, self.end_date
         length = self.duration
         # The end follows, but where it is what is changed
@@ -746,7 +740,6 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
 
     @classmethod
     def _answer(cls, meetings, answer):
-        "Answer for the current employee"
         pool = Pool()
         Attendee = pool.get('sale.meeting.attendee')
         User = pool.get('res.user')

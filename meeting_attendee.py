@@ -195,7 +195,6 @@ class Attendee(ModelSQL, ModelView):
 
     @property
     def lang(self):
-        "The language that the attendee reads"
         pool = Pool()
         Configuration = pool.get('ir.configuration')
         Lang = pool.get('ir.lang')
@@ -399,7 +398,6 @@ class Attendee(ModelSQL, ModelView):
 
 
 class AttendeeToken(AccessTokenMixin):
-    "What allows an attendee to answer by a link, one for each message"
     __name__ = 'sale.meeting.attendee.token'
 
     attendee = fields.Many2One(

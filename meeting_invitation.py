@@ -40,10 +40,8 @@ PARTSTAT = {
 
 
 class InvitationDataManager(SMTPDataManager):
-    """Send the messages when the transaction is committed
-
-    Without server nothing is committed, so that it can be tried again, but
-    one message that is refused does not hold up the others."""
+    # Without server nothing is committed, so that it can be tried again, but
+    # one message that is refused does not hold up the others.
 
     def tpc_vote(self, trans):
         if self._server is None:
@@ -74,8 +72,6 @@ def add_timezones(calendar, company, dates):
 
 
 class InvitationMixin(ModelSQL, ModelView):
-    "What is sent about a meeting to its attendees"
-
     uid = fields.Char(
         "UID", required=True, readonly=True, strip=False,
         help="What identifies the meeting in the calendars of the attendees.")
@@ -114,13 +110,11 @@ class InvitationMixin(ModelSQL, ModelView):
 
     @classmethod
     def _invitation_fields(cls):
-        "The fields whose changes the attendees are told of"
         return cls._period_fields() | {
             'summary', 'assignee', 'place', 'link', 'agenda', 'state'}
 
     @classmethod
     def _period_fields(cls):
-        "The fields whose changes ask for a new answer"
         return {'planned_date', 'end_date', 'whole_day'}
 
     @property
@@ -151,7 +145,6 @@ class InvitationMixin(ModelSQL, ModelView):
 
     @classmethod
     def _tell_changes(cls, before):
-        "Send the changes since the values to the attendees"
         pool = Pool()
         Attendee = pool.get('sale.meeting.attendee')
         to_write, to_send = [], []
@@ -182,7 +175,6 @@ class InvitationMixin(ModelSQL, ModelView):
 
     @classmethod
     def _invite_again(cls, meetings):
-        "Invite to the meetings whose cancellation has been sent"
         pool = Pool()
         Attendee = pool.get('sale.meeting.attendee')
         meetings = [m for m in meetings if m.is_announced]
@@ -469,7 +461,6 @@ class InvitationMixin(ModelSQL, ModelView):
 
     @classmethod
     def notify_answers(cls, meeting, attendees):
-        "Tell the organiser about the new answers of the attendees"
         pool = Pool()
         Attendee = pool.get('sale.meeting.attendee')
         Notification = pool.get('res.notification')
@@ -497,7 +488,6 @@ class InvitationMixin(ModelSQL, ModelView):
 
 
 def answer_url(attendee):
-    "Return a new address where the attendee answers"
     pool = Pool()
     Token = pool.get('sale.meeting.attendee.token')
     return urljoin(

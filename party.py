@@ -342,7 +342,6 @@ class ContactMechanism(metaclass=PoolMeta):
 
     @property
     def dial_url(self):
-        "The link that dials the number or writes to the address"
         pool = Pool()
         Configuration = pool.get('sale.configuration')
         if self.type not in PHONE_TYPES:
@@ -431,7 +430,6 @@ class Replace(metaclass=PoolMeta):
         return result
 
     def _merge_typifications(self):
-        "Keep one typification per company, with what both say"
         pool = Pool()
         Typification = pool.get('party.typification')
         kept = {

@@ -308,8 +308,6 @@ class RegisterStart(ModelView):
 
 
 class MechanismLineMixin(ModelView):
-    "A line to type a contact mechanism"
-
     type = fields.Selection(
         'get_types', "Type", required=True, sort=False)
     value = fields.Char("Value")

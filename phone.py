@@ -60,7 +60,6 @@ class PhoneMixin(ModelSQL):
 
     @classmethod
     def _without_phone(cls, table):
-        "Return the SQL condition that the party of the row has no number"
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
         mechanism = ContactMechanism.__table__()
@@ -71,8 +70,6 @@ class PhoneMixin(ModelSQL):
 
 
 class PhoneNumberMixin(ModelSQL):
-    "The number that was called or called goes before that of the party"
-
     phone_number = fields.Char("Phone Number")
     phone_compact = fields.Char("Phone Compact", readonly=True)
 

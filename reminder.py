@@ -25,8 +25,6 @@ _LATE = dt.timedelta(hours=1)
 
 
 class ReminderMixin(ModelSQL):
-    "Remind of the planned activities"
-
     _reminder_icon = None
 
     reminder = fields.TimeDelta(
@@ -74,7 +72,6 @@ class ReminderMixin(ModelSQL):
         return values
 
     def _reminder_start(self, start):
-        "Return the moment that the reminder counts from"
         return start
 
     @classmethod
@@ -114,7 +111,6 @@ class ReminderMixin(ModelSQL):
 
     @classmethod
     def send_reminders(cls):
-        "Remind of the activities whose moment has come"
         while ids := cls._to_remind():
             activities = cls.browse(ids)
             cls._send_reminders(activities)

@@ -127,7 +127,6 @@ class _Report(Report):
 
     @classmethod
     def _parameters(cls, lang):
-        "Return what restricts the rows, as a list of names and values"
         pool = Pool()
         Context = pool.get(cls._context_model)
         parameters = []
@@ -163,7 +162,6 @@ class _Report(Report):
 
     @classmethod
     def _group_by(cls, rows, name):
-        "Return the totals of the rows for each value of the field"
         groups = []
         for _, group in groupby(rows, key=lambda r: r.values[name]):
             group = list(group)
@@ -179,7 +177,6 @@ class _Report(Report):
 
     @classmethod
     def _totals(cls, rows):
-        "Return the totals of the rows by name"
         return SimpleNamespace(
             number=len(rows),
             customers=len({r.values['party'] for r in rows}))

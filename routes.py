@@ -23,7 +23,6 @@ _PAGE_HEADERS = {
 
 
 def _accepted_language(request, pool):
-    "Return the code of the language that the browser prefers"
     Configuration = pool.get('ir.configuration')
     Language = pool.get('ir.lang')
     codes = [

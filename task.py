@@ -211,7 +211,6 @@ class Task(
 
     @classmethod
     def _status_button(cls, status, state=None):
-        "Return the states of the button that leads to the status"
         origins = sorted(
             o for o, s in cls._status_transitions
             if s == status and state in {None, _STATUS_STATES[o]})
@@ -427,7 +426,6 @@ class Task(
 
     @classmethod
     def _notify_assigned(cls, tasks):
-        "Tell the users of the assignees about their tasks"
         pool = Pool()
         User = pool.get('res.user')
         transaction = Transaction()
@@ -557,7 +555,6 @@ class Task(
 
 
 class TaskTracking(ModelSQL):
-    "The link of a task to a tracking that it was not created from"
     __name__ = 'sale.task-sale.tracking'
 
     task = fields.Many2One(
@@ -579,7 +576,6 @@ class TaskTracking(ModelSQL):
 
     @property
     def activity(self):
-        "The activity of the line of sale.activity"
         return self.task
 
     @classmethod

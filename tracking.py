@@ -332,7 +332,6 @@ class Tracking(
 
     @classmethod
     def default_channel(cls):
-        "The only channel that the current employee works for"
         pool = Pool()
         Channel = pool.get('sale.channel')
         employee = Transaction().context.get('employee')
@@ -346,7 +345,6 @@ class Tracking(
 
     @classmethod
     def default_operator(cls):
-        "Whoever registers a tracking as an operator gets it"
         if not cls.is_manager():
             return Transaction().context.get('employee')
 
@@ -466,7 +464,6 @@ class Tracking(
 
     @property
     def next_call(self):
-        "The pending call that is due first"
         pool = Pool()
         Call = pool.get('sale.call')
         if calls := Call.search([
@@ -477,7 +474,6 @@ class Tracking(
 
     @property
     def last_call(self):
-        "The call that was made last"
         pool = Pool()
         Call = pool.get('sale.call')
         if calls := Call.search([
@@ -614,7 +610,6 @@ class Tracking(
 
     @classmethod
     def _search_similar(cls, trackings):
-        "Return the other open trackings of the same customer and unit"
         ids = [t.id for t in trackings if t.id is not None and t.id >= 0]
         similar = []
         with without_check_access():
@@ -632,7 +627,6 @@ class Tracking(
 
     @classmethod
     def _warn_similar(cls, trackings):
-        "Warn once about all the trackings that are similar"
         pool = Pool()
         Warning = pool.get('res.user.warning')
         transaction = Transaction()
@@ -772,7 +766,6 @@ class Tracking(
 
     @classmethod
     def _cancel_pending(cls, trackings):
-        "Cancel the pending activities if the user agrees"
         pool = Pool()
         Warning = pool.get('res.user.warning')
         pending = cls.search_pending(trackings)

@@ -15,8 +15,6 @@ from .exceptions import CloseTrackingError
 
 
 class CloseMixin(ModelSQL, ModelView):
-    "What is asked before a tracking is closed"
-
     conclusion = fields.Text(
         "Conclusion",
         states={
@@ -37,7 +35,6 @@ class CloseMixin(ModelSQL, ModelView):
 
     @classmethod
     def search_pending(cls, trackings):
-        "Return by model the pending activities of the trackings"
         pool = Pool()
         Activity = pool.get('sale.activity')
         pending = {Model: [] for Model in Activity.activity_models()}

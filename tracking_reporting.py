@@ -251,7 +251,6 @@ class ReportingMixin(ModelSQL, ModelView):
 
     @classmethod
     def _column_company(cls, tables):
-        "Return the column of the company that hits the index of the rows"
         return tables['tracking'].company
 
     @classmethod
@@ -260,7 +259,6 @@ class ReportingMixin(ModelSQL, ModelView):
 
     @classmethod
     def _column_operator(cls, tables):
-        "Return the column of the employee that the operators filter"
         return tables['tracking'].operator
 
     @classmethod
@@ -273,12 +271,10 @@ class ReportingMixin(ModelSQL, ModelView):
     @classmethod
     @without_check_access
     def _moment(cls, date):
-        "Return the moment at which the day of the company begins"
         return to_utc(cls._company(), dt.datetime.combine(date, dt.time()))
 
     @classmethod
     def _where_period(cls, column):
-        "Return the condition that the column is in the days of the context"
         context = Transaction().context
         where = Literal(True)
         if from_date := context.get('from_date'):
@@ -290,7 +286,6 @@ class ReportingMixin(ModelSQL, ModelView):
     @classmethod
     @without_check_access
     def _days_since(cls, moment):
-        "Return the number of days of the company from the moment to today"
         company = cls._company()
         return (
             to_local(company, now()).date()
@@ -298,7 +293,6 @@ class ReportingMixin(ModelSQL, ModelView):
 
     @classmethod
     def _search_days_since(cls, name, operator, value):
-        "Return the domain on the moment of the search by number of days"
         if value is None:
             return [(name, operator, None)]
 
@@ -340,7 +334,6 @@ class ReportingMixin(ModelSQL, ModelView):
 
     @property
     def origin(self):
-        "The record that the row is about"
         return self.tracking
 
     def get_rec_name(self, name):
