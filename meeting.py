@@ -19,13 +19,16 @@ from .activity_mixin import ActivityMixin
 from .exceptions import MeetingDateError
 from .link import LinkMixin
 from .meeting_attendee import ANSWERS
+from .meeting_conflict import ConflictMixin
 from .meeting_invitation import InvitationMixin
 from .moment import this_minute, to_local, to_utc
 from .reminder import ReminderMixin
 from .tools import accepted_domain, clause_accepts
 
 
-class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
+class Meeting(
+        ReminderMixin, InvitationMixin, ConflictMixin, LinkMixin,
+        ActivityMixin):
     __name__ = 'sale.meeting'
     _history = True
     _rec_name = 'summary'
@@ -281,125 +284,18 @@ class Meeting(ReminderMixin, InvitationMixin, LinkMixin, ActivityMixin):
     def _morning(cls, company, day):
         return to_utc(company, dt.datetime.combine(day, dt.time(9)))
 
-    @fields.depends(
-        'id', 'state', 'company', 'planned_date', 'end_date', 'whole_day',
-        'assignee', 'attendees', methods=['_busy'])
+    @fields.depends('state', 'attendees')
     def on_change_notify(self):
         notifications = super().on_change_notify()
-        if self.state == 'pending':
-            for text in self._busy():
-                notifications.append(('warning', text))
-            if missing := [
-                    a.person.rec_name for a in self.attendees or []
-                    if a.person and not getattr(a, 'email', None)]:
-                notifications.append(('warning', gettext(
-                            'sale_opportunity_management'
-                            '.msg_meeting_attendee_no_email',
-                            attendees=', '.join(missing))))
+        if (self.state == 'pending'
+                and (missing := [
+                        a.person.rec_name for a in self.attendees or []
+                        if a.person and not getattr(a, 'email', None)])):
+            notifications.append(('warning', gettext(
+                        'sale_opportunity_management'
+                        '.msg_meeting_attendee_no_email',
+                        attendees=', '.join(missing))))
         return notifications
-
-    @fields.depends(
-        'id', 'company', 'planned_date', 'end_date', 'whole_day', 'assignee',
-        'attendees')
-    def _busy(self):
-        pool = Pool()
-        Employee = pool.get('company.employee')
-        if not self.company or not self.planned_date or not self.end_date:
-            return []
-        employees = {
-            a.employee for a in self.attendees or []
-            if getattr(a, 'employee', None)}
-        if self.assignee:
-            employees.add(self.assignee)
-        if not employees:
-            return []
-        conflicts = self._search_conflicts(
-            [e.id for e in employees], self.planned_date, self.end_date,
-            self.id)
-        # What the other meeting is about is for those who may read it
-        with check_access():
-            readable = {
-                m.id: m.summary for m in self.__class__.search([
-                        ('id', 'in', [c[0] for c in conflicts]),
-                        ])}
-        texts = []
-        for meeting, employee, start, end, whole_day in conflicts:
-            values = {
-                'employee': Employee(employee).rec_name,
-                'period': self._format_period(start, end, whole_day),
-                }
-            if summary := readable.get(meeting):
-                texts.append(gettext(
-                        'sale_opportunity_management.msg_meeting_busy_with',
-                        meeting=summary, **values))
-            else:
-                texts.append(gettext(
-                        'sale_opportunity_management.msg_meeting_busy',
-                        **values))
-        return texts
-
-    def _format_period(self, start, end, whole_day):
-        pool = Pool()
-        Lang = pool.get('ir.lang')
-        lang = Lang.get()
-        if whole_day:
-            # It ends where the last day does
-            end -= dt.timedelta(minutes=1)
-        start, end = (
-            to_local(self.company, start), to_local(self.company, end))
-        one_day = start.date() == end.date()
-        if whole_day and one_day:
-            return gettext(
-                'sale_opportunity_management.msg_meeting_busy_day',
-                day=lang.strftime(start, lang.date))
-        moment = lang.date if whole_day else f'{lang.date} %H:%M'
-        return gettext(
-            'sale_opportunity_management.msg_meeting_busy_period',
-            start=lang.strftime(start, moment),
-            end=lang.strftime(end, '%H:%M' if one_day else moment))
-
-    @classmethod
-    def _search_conflicts(cls, employees, start, end, meeting=None):
-        """Return the other meetings of the employees in the period
-
-        A list of id, employee, start, end and if it takes whole days."""
-        pool = Pool()
-        Attendee = pool.get('sale.meeting.attendee')
-        table = cls.__table__()
-        attendee = Attendee.__table__()
-        cursor = Transaction().connection.cursor()
-        of_attendee = (
-            attendee.employee.in_(employees)
-            & (attendee.answer != 'declined'))
-        where = (
-            (table.state == 'pending')
-            & (table.planned_date < end)
-            & (table.end_date > start)
-            & (table.assignee.in_(employees) | of_attendee))
-        if meeting is not None and meeting >= 0:
-            where &= table.id != meeting
-        cursor.execute(*table
-            .join(attendee, 'LEFT',
-                condition=attendee.meeting == table.id)
-            .select(
-                table.id, table.assignee,
-                Case((of_attendee, attendee.employee), else_=Null),
-                table.planned_date, table.end_date, table.whole_day,
-                where=where))
-        conflicts = set()
-        for id_, organiser, employee, start, end, whole_day in cursor:
-            start, end = map(cls._sql_datetime, [start, end])
-            for busy in [organiser, employee]:
-                if busy in employees:
-                    conflicts.add((id_, busy, start, end, bool(whole_day)))
-        return sorted(conflicts, key=lambda c: (c[2], c[1], c[0]))
-
-    @staticmethod
-    def _sql_datetime(value):
-        # SQLite loses the type of what is joined
-        if isinstance(value, str):
-            value = dt.datetime.fromisoformat(value)
-        return value
 
     @classmethod
     def get_answers(cls, meetings, names):
