@@ -278,7 +278,7 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     @fields.depends('calendar_date', 'end_date')
     def on_change_with_calendar_end(self, name=None):
         if self.end_date and self.end_date == self.calendar_date:
-            # The calendar shows what has no end for two hours
+            # Without end the clients show it for two hours
             return self.end_date + _CALENDAR_SLOT
         return self.end_date
 
