@@ -76,7 +76,7 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
         fields.DateTime(
             "Calendar End", format='%H:%M', states=_states,
             help="Until where the calendar shows the activity."),
-        'on_change_with_calendar_end', searcher='search_calendar_end',
+        'get_calendar_end', searcher='search_calendar_end',
         setter='set_calendar_end')
     due = fields.Function(
         fields.Selection([
@@ -275,12 +275,15 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
             for line, activity in zip(meetings, activities))
         return only_attended
 
-    @fields.depends('calendar_date', 'end_date')
-    def on_change_with_calendar_end(self, name=None):
-        if self.end_date and self.end_date == self.calendar_date:
-            # Without end the clients show it for two hours
-            return self.end_date + _CALENDAR_SLOT
-        return self.end_date
+    # It does not change with the start: the clients set both to move a line
+    @classmethod
+    def get_calendar_end(cls, lines, name):
+        def end(line):
+            if line.end_date and line.end_date == line.calendar_date:
+                # Without end the clients show it for two hours
+                return line.end_date + _CALENDAR_SLOT
+            return line.end_date
+        return {line.id: end(line) for line in lines}
 
     @classmethod
     def search_calendar_end(cls, name, clause):

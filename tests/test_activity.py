@@ -394,6 +394,10 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
             slot = dt.timedelta(minutes=30)
             self.assertEqual(line.end_date, line.calendar_date)
             self.assertEqual(line.calendar_end, line.calendar_date + slot)
+            # The clients set the end before the start to move forward
+            self.assertFalse(
+                Activity.fields_get(['calendar_end'])['calendar_end'].get(
+                    'on_change_with'))
             date = dt.datetime(2026, 1, 5, 10)
             # As the calendar does, which moves the end too
             Activity.write([line], {
@@ -413,6 +417,19 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                 Activity.write([line], {'date': dt.datetime(2025, 12, 31)})
             with self.assertRaises(AccessError):
                 Activity.write([line], {'summary': "Other"})
+
+    @with_transaction()
+    def test_open_meeting(self):
+        "Test that a line of the meetings opens as a form"
+        pool = Pool()
+        ActionWindow = pool.get('ir.action.act_window')
+        windows = ActionWindow.search([('res_model', '=', 'sale.meeting')])
+        self.assertTrue(windows)
+        for window in windows:
+            with self.subTest(window=window.name):
+                types = [v.view.type for v in window.act_window_views]
+                # The clients open a line in the view that follows
+                self.assertEqual(set(types[:2]), {'tree', 'form'})
 
     @with_transaction()
     def test_assignee(self):
