@@ -7,12 +7,15 @@ import datetime as dt
 from sql import Null
 from sql.conditionals import Case
 
-from trytond.i18n import gettext
+from trytond.i18n import gettext, ngettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction, check_access
 
 from .moment import to_local
+
+# How many conflicts are told one by one, as they cover the form
+_SHOWN = 5
 
 
 class ConflictMixin(ModelView):
@@ -20,9 +23,9 @@ class ConflictMixin(ModelView):
     @fields.depends('state', methods=['_busy'])
     def on_change_notify(self):
         notifications = super().on_change_notify()
-        if self.state == 'pending':
-            for text in self._busy():
-                notifications.append(('warning', text))
+        if self.state == 'pending' and (texts := self._busy()):
+            # One below the other would hide the form
+            notifications.append(('warning', '\n'.join(texts)))
         return notifications
 
     @fields.depends(
@@ -43,14 +46,15 @@ class ConflictMixin(ModelView):
         conflicts = self._search_conflicts(
             [e.id for e in employees], self.planned_date, self.end_date,
             self.id)
+        shown, more = conflicts[:_SHOWN], len(conflicts[_SHOWN:])
         # What the other meeting is about is for those who may read it
         with check_access():
             readable = {
                 m.id: m.summary for m in self.__class__.search([
-                        ('id', 'in', [c[0] for c in conflicts]),
+                        ('id', 'in', [c[0] for c in shown]),
                         ])}
         texts = []
-        for meeting, employee, start, end, whole_day in conflicts:
+        for meeting, employee, start, end, whole_day in shown:
             values = {
                 'employee': Employee(employee).rec_name,
                 'period': self._format_period(start, end, whole_day),
@@ -63,6 +67,10 @@ class ConflictMixin(ModelView):
                 texts.append(gettext(
                         'sale_opportunity_management.msg_meeting_busy',
                         **values))
+        if more:
+            texts.append(ngettext(
+                    'sale_opportunity_management.msg_meeting_busy_more', more,
+                    number=more))
         return texts
 
     def _format_period(self, start, end, whole_day):
@@ -74,16 +82,21 @@ class ConflictMixin(ModelView):
             end -= dt.timedelta(minutes=1)
         start, end = (
             to_local(self.company, start), to_local(self.company, end))
-        one_day = start.date() == end.date()
-        if whole_day and one_day:
+        if start.date() != end.date():
+            format_ = lang.date if whole_day else f'{lang.date} %H:%M'
             return gettext(
-                'sale_opportunity_management.msg_meeting_busy_day',
-                day=lang.strftime(start, lang.date))
-        moment = lang.date if whole_day else f'{lang.date} %H:%M'
+                'sale_opportunity_management.msg_meeting_busy_period',
+                start=lang.strftime(start, format_),
+                end=lang.strftime(end, format_))
+        day = lang.strftime(start, lang.date)
+        if whole_day:
+            return gettext(
+                'sale_opportunity_management.msg_meeting_busy_day', day=day)
         return gettext(
-            'sale_opportunity_management.msg_meeting_busy_period',
-            start=lang.strftime(start, moment),
-            end=lang.strftime(end, '%H:%M' if one_day else moment))
+            'sale_opportunity_management.msg_meeting_busy_hours',
+            day=day,
+            start=lang.strftime(start, '%H:%M'),
+            end=lang.strftime(end, '%H:%M'))
 
     @classmethod
     def _search_conflicts(cls, employees, start, end, meeting=None):

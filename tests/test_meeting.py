@@ -534,7 +534,10 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                             for e in [olga, oscar]])
                     meeting.duration = dt.timedelta(minutes=duration)
                     meeting.on_change_duration()
-                    texts = [t for _, t in meeting.on_change_notify()]
+                    notices = meeting.on_change_notify()
+                    # One notice, as they cover the form
+                    self.assertEqual(len(notices), bool(number))
+                    texts = [l for _, t in notices for l in t.split('\n')]
                     self.assertEqual(len(texts), number)
                     if number:
                         self.assertIn("Olga", texts[0])
@@ -579,7 +582,7 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                 with self.subTest(whole_day=whole_day):
                     self.assertEqual(
                         busy(2, whole_day),
-                        ["Olga is busy the whole 03/02/2026: Fair."])
+                        ["Olga is busy all day on 03/02/2026: Fair."])
                     self.assertEqual(busy(3, whole_day), [])
                     self.assertEqual(
                         busy(5, whole_day), [
@@ -589,7 +592,43 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
             create_meeting(company, olga, 2026, 3, 6, 9, summary="Visit")
             self.assertEqual(
                 busy(6, True),
-                ["Olga is busy from 03/06/2026 09:00 to 10:00: Visit."])
+                ["Olga is busy on 03/06/2026 from 09:00 to 10:00: Visit."])
+            create_meeting(
+                company, olga, 2026, 3, 9, 22, summary="Move",
+                duration=dt.timedelta(hours=3))
+            self.assertEqual(
+                busy(9), [
+                    "Olga is busy from 03/09/2026 22:00 to "
+                    "03/10/2026 01:00: Move."])
+
+    @with_transaction()
+    def test_many_conflicts(self):
+        "Test that only the first conflicts are told one by one"
+        pool = Pool()
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga = create_employee(company, "Olga")
+            meeting = Meeting(
+                company=company, state='pending', assignee=olga,
+                planned_date=to_utc(company, dt.datetime(2026, 3, 2)),
+                duration=dt.timedelta(days=1))
+            meeting.on_change_duration()
+            for number, last in enumerate([
+                        "09:00 to 10:00: Meeting.",
+                        "10:00 to 11:00: Meeting.",
+                        "11:00 to 12:00: Meeting.",
+                        "12:00 to 13:00: Meeting.",
+                        "13:00 to 14:00: Meeting.",
+                        "And 1 other conflict.",
+                        "And 2 other conflicts.",
+                        ]):
+                with self.subTest(number=number + 1):
+                    create_meeting(company, olga, 2026, 3, 2, 9 + number)
+                    (_, text), = meeting.on_change_notify()
+                    lines = text.split('\n')
+                    self.assertEqual(len(lines), min(number + 1, 6))
+                    self.assertTrue(lines[-1].endswith(last), lines[-1])
 
     @with_transaction()
     def test_no_email(self):
