@@ -60,6 +60,12 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     description = fields.Text("Description", readonly=True)
     interest = fields.Selection(
         'get_interests', "Interest", readonly=True, sort=False)
+    outcome = fields.Function(
+        fields.Char(
+            "Outcome",
+            help="If somebody answered the call "
+            "or how much the customer was interested."),
+        'get_outcome')
     date = fields.DateTime(
         "Date", format='%H:%M',
         states=_states,
@@ -198,6 +204,12 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     @classmethod
     def get_kind_icon(cls, lines, name):
         return {line.id: f'tryton-sale-{line.kind}' for line in lines}
+
+    @classmethod
+    def get_outcome(cls, lines, name):
+        return {
+            line.id: activity.outcome_text
+            for line, activity in zip(lines, cls.get_activities(lines))}
 
     # Only the organiser ends a meeting: its attendees are not late
 

@@ -384,6 +384,10 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         return record.rec_name if record else self.summary or ''
 
     @property
+    def outcome_text(self):
+        "What it ended with in words, for the kinds that say so"
+
+    @property
     def text(self):
         return ' - '.join(
             ' '.join(t.split()) for t in self._texts() if t)

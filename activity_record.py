@@ -239,6 +239,13 @@ class RecordMixin(ModelView):
     del _without_next, _next_states
 
     @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            (f'//group[@id="{id_}"]', 'states', {
+                    'invisible': Eval('close_tracking', False),
+                    }) for id_ in ['next', 'task']]
+
+    @classmethod
     def default_done_date(cls):
         return this_minute()
 
@@ -303,7 +310,7 @@ class RecordMixin(ModelView):
             return '\n'.join(filter(None, [
                         f'{call._format_date(call.date)} '
                         f'{call.done_by.rec_name}: '
-                        f'{call.interest_string or call.outcome_string}',
+                        f'{call.outcome_text}',
                         call.description]))
 
     def save_result(self):

@@ -62,13 +62,6 @@ class Call(
             },
         help="Who called: we the others or the others us.")
     direction_string = direction.translated('direction')
-    phone_number = fields.Char(
-        "Phone Number",
-        states={
-            'readonly': ActivityMixin._facts_states['readonly'],
-            },
-        help="The number that was called or called us.\n"
-        "Leave empty for the one of the tracking or of the party.")
     interest = fields.Selection(
         INTERESTS, "Interest", sort=False,
         states={
@@ -125,8 +118,13 @@ class Call(
     def __setup__(cls):
         super().__setup__()
         cls.done_by.states['required'] = Eval('state') == 'done'
-        cls.done_by.string = "Called By"
         cls.done_by.help = "The employee who made or took the call."
+        cls.phone_number.states = {
+            'readonly': ActivityMixin._facts_states['readonly'],
+            }
+        cls.phone_number.help = (
+            "The number that was called or called us.\n"
+            "Leave empty for the one of the tracking or of the party.")
         cls.phone.searcher = 'search_phone'
         cls.planned_date.states = {
             **cls.planned_date.states,
@@ -267,6 +265,12 @@ class Call(
         table, _ = tables[None]
         return [cls._column_kind(table)]
 
+    @fields.depends('phone_number')
+    def on_change_phone_number(self):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        self.phone_number = ContactMechanism.format_number(self.phone_number)
+
     @fields.depends('interest', 'outcome')
     def on_change_interest(self):
         if self.interest:
@@ -318,8 +322,8 @@ class Call(
         ContactMechanism = pool.get('party.contact_mechanism')
         values = super().preprocess_values(mode, values)
         if 'phone_number' in values:
-            number = values['phone_number'] = (
-                (values['phone_number'] or '').strip() or None)
+            number = values['phone_number'] = ContactMechanism.format_number(
+                values['phone_number'])
             values['phone_compact'] = ContactMechanism.compact_number(number)
             if number and not values['phone_compact']:
                 raise PhoneNumberError(gettext(
@@ -487,10 +491,16 @@ class Call(
         opportunity = self.tracking.opportunity if self.tracking else None
         return opportunity or self.own_opportunity
 
+    @property
+    def outcome_text(self):
+        if self.state == 'done':
+            return ', '.join(filter(None, [
+                        self.direction_string
+                        if self.direction == 'incoming' else None,
+                        self.interest_string or self.outcome_string]))
+
     def _texts(self):
-        result = self.interest_string or (
-            self.outcome_string if self.state == 'done' else None)
-        return [result, *super()._texts()]
+        return [self.outcome_text, *super()._texts()]
 
     @classmethod
     def _facts(cls):

@@ -15,7 +15,7 @@ from trytond.wizard import (
 
 from .activity_record import RecordMixin
 from .exceptions import RegisterError
-from .moment import this_minute
+from .moment import next_hour, this_minute
 from .party import PHONE_TYPES
 
 # Until when somebody who was missed is called back
@@ -238,7 +238,7 @@ class RegisterStart(RecordMixin):
         caller = (self.caller or '').strip()
         number = ContactMechanism.compact_number(caller)
         if number:
-            self.phone_number = caller
+            self.phone_number = ContactMechanism.format_number(caller)
         parties = self._find_parties(caller, number)
         self.parties = parties if len(parties) > 1 else []
         if len(parties) == 1:
@@ -246,6 +246,12 @@ class RegisterStart(RecordMixin):
         elif caller and self.party not in parties:
             self.party = None
         self.on_change_party()
+
+    @fields.depends('phone_number')
+    def on_change_phone_number(self):
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        self.phone_number = ContactMechanism.format_number(self.phone_number)
 
     @classmethod
     def _find_parties(cls, caller, number, limit=20):
@@ -413,7 +419,7 @@ class _Plan(Wizard):
             'call': call.id,
             'company': call.company.id,
             'party': call.party.id if call.party else None,
-            'date': this_minute() + CALL_BACK_DELAY,
+            'date': next_hour() + dt.timedelta(days=1),
             'summary': call.summary,
             }
 
@@ -442,6 +448,9 @@ class PlanCall(_Plan):
 
     def default_start(self, fields):
         values = super().default_start(fields)
+        if self.record.outcome == 'answered':
+            return values
+        values['date'] = this_minute() + CALL_BACK_DELAY
         if self.record.direction == 'incoming':
             values['summary'] = ': '.join(filter(None, [
                         gettext('sale_opportunity_management.msg_call_back'),
@@ -455,22 +464,12 @@ class PlanMeeting(_Plan):
 
     open_ = StateAction('sale_opportunity_management.act_meeting_open')
 
-    def default_start(self, fields):
-        values = super().default_start(fields)
-        values['date'] = this_minute() + dt.timedelta(days=1)
-        return values
-
 
 class OpenTask(_Plan):
     __name__ = 'sale.call.open_task'
     _kind = 'task'
 
     open_ = StateAction('sale_opportunity_management.act_task_open')
-
-    def default_start(self, fields):
-        values = super().default_start(fields)
-        values['date'] = this_minute() + dt.timedelta(days=1)
-        return values
 
 
 class PlanStart(ModelView):

@@ -87,7 +87,7 @@ class _Reporting(ReportingMixin):
 
 class _Done(_Reporting):
 
-    done_by = fields.Many2One('company.employee', "Called By")
+    done_by = fields.Many2One('company.employee', "Done By")
     description = fields.Text("Description")
 
     @classmethod
@@ -196,7 +196,7 @@ class Operator(ModelSQL, ModelView):
     __name__ = 'sale.call.reporting.operator'
 
     company = fields.Many2One('company.company', "Company")
-    done_by = fields.Many2One('company.employee', "Called By")
+    done_by = fields.Many2One('company.employee', "Done By")
     number = fields.Integer("Calls")
     outgoing = fields.Integer("Outgoing")
     incoming = fields.Integer("Incoming")

@@ -255,9 +255,8 @@ class AttendCustomer(ModelView):
                             None if line.state == 'done'
                             else states[line.state]),
                         'text': self._join([
-                                result.rec_name if result else (
-                                    activity.interest_string
-                                    if line.interest else None),
+                                result.rec_name if result
+                                else activity.outcome_text,
                                 line.summary,
                                 line.description]),
                         }))

@@ -33,7 +33,7 @@ class _Reporting(ModelSQL, ModelView):
 
     company = fields.Many2One('company.company', "Company")
     campaign = fields.Many2One('sale.campaign', "Campaign")
-    done_by = fields.Many2One('company.employee', "Called By")
+    done_by = fields.Many2One('company.employee', "Done By")
     number = fields.Integer("Calls")
 
     @classmethod

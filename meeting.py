@@ -21,7 +21,7 @@ from .link import LinkMixin
 from .meeting_attendee import ANSWERS
 from .meeting_conflict import ConflictMixin
 from .meeting_invitation import InvitationMixin
-from .moment import this_minute, to_local, to_utc
+from .moment import next_hour, this_minute, to_local, to_utc
 from .reminder import ReminderMixin
 from .tools import accepted_domain, clause_accepts
 
@@ -178,8 +178,7 @@ class Meeting(
 
     @classmethod
     def default_planned_date(cls):
-        # A full hour that is not over when the meeting is saved
-        return (this_minute() + dt.timedelta(minutes=75)).replace(minute=0)
+        return next_hour()
 
     @classmethod
     def default_duration(cls):

@@ -18,6 +18,11 @@ def this_minute():
     return now().replace(second=0)
 
 
+def next_hour():
+    "Return a full hour that is not over when what is planned is saved"
+    return (this_minute() + dt.timedelta(minutes=75)).replace(minute=0)
+
+
 def company_timezone(company):
     "Return the time zone in which the company reads its dates"
     if company and company.timezone:

@@ -340,6 +340,14 @@ class ContactMechanism(metaclass=PoolMeta):
         if re.fullmatch(_PHONE_NUMBER, text, flags=re.I):
             return cls.compact_phone(text) or re.sub(r'\D', '', text)
 
+    @classmethod
+    def format_number(cls, text):
+        "Return the text as phone numbers are shown, if it is a valid one"
+        number = cls.compact_number(text)
+        if number and number.startswith('+'):
+            return cls(party=None).format_value(number, 'phone')
+        return (text or '').strip() or None
+
     @property
     def dial_url(self):
         pool = Pool()

@@ -20,7 +20,10 @@ def match_number(column, number):
 class PhoneMixin(ModelSQL):
 
     phone = fields.Function(
-        fields.Char("Phone"), 'on_change_with_phone', searcher='search_phone')
+        fields.Char(
+            "Phone",
+            help="The number to call."),
+        'on_change_with_phone', searcher='search_phone')
 
     @fields.depends('party')
     def on_change_with_phone(self, name=None):

@@ -6,6 +6,7 @@ import datetime as dt
 import unittest
 from unittest.mock import patch
 
+from lxml import etree
 from sql import Column
 
 from trytond.model.exceptions import AccessError
@@ -495,7 +496,7 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                 planned_date=dt.datetime(2026, 1, 3))
             line, = Activity.search([('phone', 'ilike', "310 555 1234")])
             self.assertEqual(line.summary, "Call back")
-            self.assertEqual(line.phone, "+57 310 555 1234")
+            self.assertEqual(line.phone, "+57 310 5551234")
             without, = Activity.search([('phone', '=', None)])
             self.assertEqual(without.summary, "Task")
             session_id, _, _ = Record.create()
@@ -507,10 +508,61 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                 tracking=None, party=None, activity=None,
                 call=view['defaults']['call'])
             self.assertEqual(
-                start.on_change_with_phone(), "+57 310 555 1234")
+                start.on_change_with_phone(), "+57 310 5551234")
             self.assertEqual(
                 start.on_change_with_plan(),
                 "Call back\nThey asked for prices")
+
+    @with_transaction()
+    def test_outcome(self):
+        "Test that the history tells what each call ended with"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        company = self.create_company()
+        employee = create_employee(company)
+        with set_company(company), freeze(2026, 1, 2):
+            tracking = self.create_tracking(company)
+            for day, values in enumerate([
+                        {'direction': 'incoming', 'outcome': 'missed'},
+                        {'direction': 'incoming', 'outcome': 'answered',
+                            'interest': '1'},
+                        {'outcome': 'answered', 'interest': '1'},
+                        {'outcome': 'voicemail', 'interest': '0'},
+                        ], 1):
+                self.create(
+                    'sale.call', tracking=tracking.id, state='done',
+                    done_by=employee.id,
+                    done_date=dt.datetime(2025, 1, day), **values)
+            self.create(
+                'sale.call', tracking=tracking.id,
+                planned_date=dt.datetime(2026, 1, 3))
+            self.create(
+                'sale.task', tracking=tracking.id, summary="Task",
+                planned_date=dt.datetime(2026, 1, 4))
+            self.assertEqual(
+                [line.outcome for line in Activity.search(
+                        [], order=[('date', 'ASC')])],
+                ["Incoming, Missed", "Incoming, No Interest", "No Interest",
+                    "No Answer", None, None])
+
+    @with_transaction()
+    def test_record_groups(self):
+        "Test that who concludes is not asked what comes next"
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        RecordStart = pool.get('sale.activity.record.start')
+        view = RecordStart.fields_view_get(ModelData.get_id(
+                'sale_opportunity_management',
+                'activity_record_start_view_form'))
+        tree = etree.fromstring(view['arch'])
+        for name in ['next', 'task']:
+            group, = tree.xpath(f'//group[@id="{name}"]')
+            for conclude in [False, True]:
+                with self.subTest(group=name, conclude=conclude):
+                    states = PYSONDecoder({
+                            'close_tracking': conclude,
+                            }).decode(group.get('states'))
+                    self.assertEqual(states['invisible'], conclude)
 
     @with_transaction()
     def test_record(self):

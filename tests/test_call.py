@@ -21,6 +21,8 @@ from trytond.transaction import Transaction, without_check_access
 from .common import TrackingTestMixin
 
 PHONE = '+573105551234'
+# As it is shown
+NUMBER = '+57 310 5551234'
 # The same number as people write it
 FORMS = [
     '+57 310 5551234', '310 555 1234', '(310) 555-1234', '0057 3105551234',
@@ -74,7 +76,7 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
                 with self.subTest(form=form):
                     call = self.create_incoming(phone_number=form)
                     self.assertEqual(call.phone_compact, PHONE)
-                    self.assertEqual(call.phone, form.strip())
+                    self.assertEqual(call.phone, NUMBER)
                     Call.write([call], {
                             'phone_number': None,
                             'summary': "Hidden number",
@@ -82,6 +84,7 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
                     self.assertIsNone(call.phone_compact)
             call = self.create_incoming(phone_number=FORMS[0])
             extension = self.create_incoming(phone_number="204")
+            self.assertEqual(extension.phone_number, '204')
             self.assertEqual(extension.phone_compact, '204')
             party = self.create_party(phone=PHONE)
             outgoing = self.create_call(
@@ -109,6 +112,37 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertFalse(Call.search([('phone', 'ilike', "%Nobody%")]))
             self.assertEqual(
                 set(Call.search([('phone', '=', None)])), set(hidden))
+
+    @with_transaction()
+    def test_number_entered(self):
+        "Test that a number is shown as one as soon as it is entered"
+        pool = Pool()
+        company = self.setup_company()
+        with set_company(company), freeze(2026, 1, 2):
+            for model in ['sale.call', 'sale.call.register.start']:
+                for entered, shown in [
+                        *((form, NUMBER) for form in FORMS),
+                        (" 204 ", '204'),
+                        ("letters", "letters"),
+                        ("", None),
+                        (None, None),
+                        ]:
+                    with self.subTest(model=model, entered=entered):
+                        record = pool.get(model)(phone_number=entered)
+                        record.on_change_phone_number()
+                        self.assertEqual(record.phone_number, shown)
+
+    @with_transaction()
+    def test_facts_readonly(self):
+        "Test that the clients do not offer to change what is refused"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        for Model in Activity.activity_models():
+            for name in Model._facts() - {Model._progress_name}:
+                field = Model._fields[name]
+                with self.subTest(model=Model.__name__, field=name):
+                    self.assertTrue(
+                        field.readonly or 'readonly' in field.states)
 
     @with_transaction()
     def test_number_wrong(self):
@@ -146,7 +180,7 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
                     call = self.create_call(planned_date=tomorrow, **values)
                     self.assertTrue(call.subject)
             call = self.create_incoming(phone_number=PHONE)
-            self.assertTrue(call.rec_name.endswith(PHONE))
+            self.assertTrue(call.rec_name.endswith(NUMBER))
 
     @with_transaction()
     def test_outcome(self):
@@ -507,7 +541,7 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertFalse(wizard.start.party)
             values = wizard.default_party([])
             self.assertEqual(values['mechanisms'], [
-                    {'type': 'phone', 'value': "310 555 1234"}])
+                    {'type': 'phone', 'value': NUMBER}])
             wizard.party.name = "New Customer"
             wizard.party.mechanisms = [
                 pool.get('party.register.mechanism')(**m)
@@ -571,6 +605,35 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
                             self.assertEqual(record.direction, 'outgoing')
                             self.assertEqual(
                                 record.phone_compact, call.phone_compact)
+
+    @with_transaction()
+    def test_plan_date(self):
+        "Test when a call proposes to do what is planned from it"
+        company = self.setup_company()
+        soon, tomorrow = (
+            dt.datetime(2026, 1, 2, 18, 49), dt.datetime(2026, 1, 3, 19))
+        with set_company(company), freeze(2026, 1, 2, 18, 34), \
+                Transaction().set_context(employee=self.employee.id):
+            for direction, outcome, call_date, summary in [
+                    ('incoming', 'missed', soon, "Call back: Prices"),
+                    ('incoming', 'voicemail', soon, "Call back: Prices"),
+                    ('incoming', 'answered', tomorrow, "Prices"),
+                    ('outgoing', 'missed', soon, "Prices"),
+                    ('outgoing', 'answered', tomorrow, "Prices"),
+                    ]:
+                call = self.create_done(
+                    direction=direction, outcome=outcome, summary="Prices")
+                for name, *expected in [
+                        ('plan_call', call_date, summary),
+                        ('plan_meeting', tomorrow, "Prices"),
+                        ('open_task', tomorrow, "Prices"),
+                        ]:
+                    with self.subTest(
+                            name=name, direction=direction, outcome=outcome):
+                        values = self.wizard(
+                            f'sale.call.{name}', call).default_start([])
+                        self.assertEqual(
+                            [values['date'], values['summary']], expected)
 
     @with_transaction()
     def test_opportunity(self):

@@ -57,17 +57,19 @@ class CampaignMixin(TrackingTestMixin):
         BusinessUnit = pool.get('sale.business_unit')
         Campaign = pool.get('sale.campaign')
         unit, *_ = BusinessUnit.search([])
-        campaign, = Campaign.create([{
-                    'name': "Campaign",
-                    'company': self.company.id,
-                    'typology': self.record('campaign_typology_sales').id,
-                    'business_unit': unit.id,
-                    'supervisor': self.employees['supervisor'].id,
-                    'operators': [('add', [
-                                self.employees[n].id
-                                for n in ['operator', 'colleague']])],
-                    'state': state,
-                    **values}])
+        # It begins on the day of the company
+        with Transaction().set_context(company=self.company.id):
+            campaign, = Campaign.create([{
+                        'name': "Campaign",
+                        'company': self.company.id,
+                        'typology': self.record('campaign_typology_sales').id,
+                        'business_unit': unit.id,
+                        'supervisor': self.employees['supervisor'].id,
+                        'operators': [('add', [
+                                    self.employees[n].id
+                                    for n in ['operator', 'colleague']])],
+                        'state': state,
+                        **values}])
         return campaign
 
     def create_trackings(self, campaign, number=1, phone=None, **values):
