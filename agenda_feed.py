@@ -128,9 +128,7 @@ class AgendaFeed(AccessTokenMixin):
                                 ]),
                         ],
                     ], order=[('planned_date', 'ASC'), ('id', 'ASC')]):
-            event = meeting.calendar_event()
-            self._stamp(event, meeting)
-            yield event, meeting.planned_date
+            yield self._meeting_event(meeting), meeting.planned_date
         for name in ['sale.call', 'sale.task']:
             Activity = pool.get(name)
             for activity in Activity.search([
@@ -140,6 +138,14 @@ class AgendaFeed(AccessTokenMixin):
                         ('date', '<', end),
                         ], order=[('date', 'ASC'), ('id', 'ASC')]):
                 yield self._activity_event(activity), activity.planned_date
+
+    def _meeting_event(self, meeting):
+        event = meeting.calendar_event()
+        self._stamp(event, meeting)
+        # Only an invitation needs one: by default it is a login of the system
+        if '@' not in meeting.reply_address:
+            del event['ORGANIZER']
+        return event
 
     def _activity_event(self, activity):
         event = Event()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from icalendar import Calendar
 
+import trytond.config as config
 from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.sale_opportunity_management.exceptions import (
     AgendaFeedError)
@@ -142,6 +143,35 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
             {"Organised", "Call: Customer: Prices"}
             & set(self.events(2026, 4, 10)))
         self.assertIn("Far", self.events(2026, 4, 10))
+
+    def test_organiser(self):
+        "Test that the organiser is told only by an e-mail address"
+        self.addCleanup(
+            config.set, 'email', 'from', config.get('email', 'from'))
+        with Transaction().start(
+                DB_NAME, 0, context={'company': self.company}), \
+                freeze(2026, 3, 1):
+            pool = Pool()
+            Company = pool.get('company.company')
+            company = Company(self.company)
+            olga = self.get_employee()
+            oscar = create_employee(company, "Oscar")
+            create_meeting(company, olga, 2026, 3, 2, 9, summary="With")
+            create_meeting(
+                company, oscar, 2026, 3, 2, 11, summary="Without",
+                attendees=[{'employee': olga.id}])
+        for from_, organizer in [
+                ('root', None),
+                ('Sales <sales@example.com>', 'mailto:sales@example.com'),
+                ]:
+            with self.subTest(from_=from_):
+                config.set('email', 'from', from_)
+                events = self.events()
+                self.assertEqual(
+                    events["With"]['organizer'], 'mailto:olga@example.com')
+                self.assertEqual(
+                    events["Without"].get('organizer'), organizer)
+                self.assertIn('attendee', events["Without"])
 
     def test_cache(self):
         "Test that it is fetched again only when it changes"

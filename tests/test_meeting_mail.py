@@ -486,19 +486,27 @@ class MeetingMailTestCase(RouteTestCase):
     def test_organiser_no_email(self):
         "Test that the answers to who has no e-mail are sent to the system"
         self.addCleanup(config.set, 'email', 'from', 'crm@example.com')
-        config.set('email', 'from', 'Sales Team <sales@example.com>')
-        with self.transaction(user=0):
-            Company = Pool().get('company.company')
-            Meeting = Pool().get('sale.meeting')
-            organiser = create_person(Company(self.company), "Pablo").id
-            meeting = self.create_meeting(
-                2026, 3, 27, 9, assignee=organiser,
-                attendees=[{'employee': self.oscar}])
-            Meeting.invite([Meeting(meeting)])
-        message, = self.receive().values()
-        self.assertEqual(message['Reply-To'], 'Pablo <sales@example.com>')
-        _, event = self.calendar(message)
-        self.assertEqual(event['organizer'], 'mailto:sales@example.com')
+        for from_, address in [
+                ('Sales Team <sales@example.com>', 'sales@example.com'),
+                # An invitation needs an organiser
+                ('root', 'root'),
+                ]:
+            with self.subTest(from_=from_):
+                config.set('email', 'from', from_)
+                with self.transaction(user=0):
+                    Company = Pool().get('company.company')
+                    Meeting = Pool().get('sale.meeting')
+                    organiser = create_person(
+                        Company(self.company), "Pablo").id
+                    meeting = self.create_meeting(
+                        2026, 3, 27, 9, assignee=organiser,
+                        attendees=[{'employee': self.oscar}])
+                    Meeting.invite([Meeting(meeting)])
+                message, = self.receive().values()
+                self.assertEqual(message['From'], f'Pablo <{address}>')
+                self.assertEqual(message['Reply-To'], f'Pablo <{address}>')
+                _, event = self.calendar(message)
+                self.assertEqual(event['organizer'], f'mailto:{address}')
 
     def test_over(self):
         "Test that nobody is told of what is over"
