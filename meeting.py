@@ -289,7 +289,9 @@ class Meeting(
         if (self.state == 'pending'
                 and (missing := [
                         a.person.rec_name for a in self.attendees or []
-                        if a.person and not getattr(a, 'email', None)])):
+                        if a.person
+                        and not getattr(a, 'email', None)
+                        and not a.users])):
             notifications.append(('warning', gettext(
                         'sale_opportunity_management'
                         '.msg_meeting_attendee_no_email',

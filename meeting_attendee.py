@@ -95,6 +95,10 @@ class Attendee(ModelSQL, ModelView):
     sent_sequence = fields.Integer(
         "Sent Sequence", readonly=True,
         help="The version of the meeting that was sent to the attendee.")
+    notified_sequence = fields.Integer(
+        "Notified Sequence", readonly=True,
+        help="The version of the meeting that the users of the employee "
+        "were notified of.")
 
     del _states
 
@@ -141,9 +145,18 @@ class Attendee(ModelSQL, ModelView):
         fill = (
             table_h.column_exist('meeting')
             and not table_h.column_exist('state'))
+        fill_notified = (
+            table_h.column_exist('sent_sequence')
+            and not table_h.column_exist('notified_sequence'))
 
         super().__register__(module)
 
+        # They were told by e-mail only
+        if fill_notified:
+            table = cls.__table__()
+            cursor = Transaction().connection.cursor()
+            cursor.execute(*table.update(
+                    [table.notified_sequence], [table.sent_sequence]))
         # They were read from the meeting
         if fill:
             cls.update_meetings()
@@ -192,6 +205,17 @@ class Attendee(ModelSQL, ModelView):
             getattr(self, 'employee', None)
             or getattr(self, 'contact', None)
             or getattr(self, 'party', None))
+
+    @property
+    def users(self):
+        "The users of the employee who attends"
+        pool = Pool()
+        User = pool.get('res.user')
+        employee = getattr(self, 'employee', None)
+        if not employee:
+            return []
+        with without_check_access():
+            return User.search([('employees', '=', employee.id)])
 
     @property
     def lang(self):
@@ -329,16 +353,24 @@ class Attendee(ModelSQL, ModelView):
     def on_delete(cls, attendees):
         pool = Pool()
         Meeting = pool.get('sale.meeting')
+        Notification = pool.get('res.notification')
         callbacks = super().on_delete(attendees)
         messages = defaultdict(list)
+        notifications = []
         for attendee in attendees:
             meeting = attendee.meeting
-            if attendee.sent_sequence is not None and meeting.is_announced:
+            if not meeting.is_announced:
+                continue
+            if attendee.notified_sequence is not None:
+                notifications.extend(meeting.invitation_notifications(
+                        attendee, method='CANCEL'))
+            if attendee.sent_sequence is not None:
                 messages[meeting].append(
                     meeting.invitation_message(
                         attendee, method='CANCEL').as_string())
 
         def send():
+            Notification.save(notifications)
             for meeting, m_messages in messages.items():
                 Meeting.__queue__.send_messages([meeting], m_messages)
         callbacks.append(send)
@@ -372,7 +404,7 @@ class Attendee(ModelSQL, ModelView):
     def copy(cls, attendees, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('answer', cls.default_answer())
-        for name in ['answer_date', 'sent_sequence']:
+        for name in ['answer_date', 'sent_sequence', 'notified_sequence']:
             default.setdefault(name)
         return super().copy(attendees, default=default)
 

@@ -157,7 +157,7 @@ class InvitationMixin(ModelSQL, ModelView):
             to_send.append(meeting)
             # What nobody has seen needs no new number
             if any(
-                    a.sent_sequence == meeting.sequence
+                    meeting.sequence in {a.sent_sequence, a.notified_sequence}
                     for a in meeting.attendees):
                 to_write.extend([[meeting], {
                             'sequence': meeting.sequence + 1,
@@ -189,6 +189,7 @@ class InvitationMixin(ModelSQL, ModelView):
                         'answer': Attendee.default_answer(),
                         'answer_date': None,
                         'sent_sequence': None,
+                        'notified_sequence': None,
                         })
         cls.queue_invitations(meetings)
 
@@ -221,7 +222,7 @@ class InvitationMixin(ModelSQL, ModelView):
             m for m in meetings if m.state == 'pending' and not m.invited]
         for meeting in meetings:
             if not any(
-                    a.email for a in meeting.attendees
+                    a.email or a.users for a in meeting.attendees
                     if a.employee != meeting.assignee):
                 raise InvitationError(gettext(
                         'sale_opportunity_management.msg_meeting_invite_none',
@@ -233,7 +234,36 @@ class InvitationMixin(ModelSQL, ModelView):
     def queue_invitations(cls, meetings):
         "Send what the attendees have not got once the transaction is done"
         for meeting in meetings:
+            # The screen does not wait for the mail server
+            cls.__queue__.notify_invitations([meeting])
             cls.__queue__.send_invitations([meeting])
+
+    @classmethod
+    def notify_invitations(cls, meetings):
+        """Notify the users who attend and do not know the current version
+
+        Each attendee keeps the version, so that nothing is notified twice when
+        it is called again."""
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Notification = pool.get('res.notification')
+        cls.lock(meetings)
+        notifications, notified = [], []
+        for meeting in cls.browse(meetings):
+            if not meeting.invited or meeting.state == 'done':
+                continue
+            for attendee in meeting.attendees:
+                if not (meeting._to_tell(attendee, attendee.notified_sequence)
+                        and attendee.users):
+                    continue
+                notifications.extend(
+                    meeting.invitation_notifications(attendee))
+                notified.extend([[attendee], {
+                            'notified_sequence': meeting.sequence,
+                            }])
+        if notified:
+            Attendee.write(*notified)
+        Notification.save(notifications)
 
     @classmethod
     def send_invitations(cls, meetings):
@@ -297,11 +327,16 @@ class InvitationMixin(ModelSQL, ModelView):
                 datamanager=InvitationDataManager())
 
     def _to_send(self, attendee):
-        if not attendee.email or attendee.employee == self.assignee:
+        return bool(attendee.email) and self._to_tell(
+            attendee, attendee.sent_sequence)
+
+    def _to_tell(self, attendee, sequence):
+        "Return whether the attendee who knows the sequence is to be told"
+        if attendee.employee == self.assignee:
             return False
-        if attendee.sent_sequence is None:
+        if sequence is None:
             return self.state == 'pending'
-        return attendee.sent_sequence < self.sequence
+        return sequence < self.sequence
 
     @property
     def reply_address(self):
@@ -328,17 +363,14 @@ class InvitationMixin(ModelSQL, ModelView):
     def invitation_message(self, attendee, method=None):
         "Return the message about the meeting for the attendee"
         if method is None:
-            method = 'CANCEL' if self.state == 'cancelled' else 'REQUEST'
+            method = self._invitation_method
         # Who may not read the attendees may still have changed the meeting
         with Transaction().set_user(0), Transaction().set_context(
                 company=self.company.id, meeting_method=method):
             message, _ = get_email(
                 'sale.meeting.invitation', attendee, [attendee.lang])
         with Transaction().set_context(language=attendee.lang.code):
-            subject = gettext(
-                'sale_opportunity_management.msg_meeting_%s'
-                % self.invitation_kind(attendee, method),
-                meeting=self.summary)
+            subject = self._invitation_subject(attendee.sent_sequence, method)
         if not message.is_multipart():
             message.make_alternative()
         calendar = self.invitation_calendar(attendee, method)
@@ -361,12 +393,53 @@ class InvitationMixin(ModelSQL, ModelView):
         message['Subject'] = subject
         return message
 
+    @without_check_access
+    def invitation_notifications(self, attendee, method=None):
+        """Return the notifications about the meeting for the attendee
+
+        Neither the organiser nor who makes the change is notified."""
+        pool = Pool()
+        Notification = pool.get('res.notification')
+        if method is None:
+            method = self._invitation_method
+        notifications = []
+        for user in attendee.users:
+            if (user.id == Transaction().user
+                    or self.assignee in user.employees):
+                continue
+            with Transaction().set_context(
+                    language=user.language.code if user.language else None):
+                notifications.append(Notification(
+                        user=user,
+                        label=self._invitation_subject(
+                            attendee.notified_sequence, method),
+                        description=', '.join(filter(None, [
+                                    self.period,
+                                    self.place,
+                                    self.assignee.rec_name])),
+                        icon='tryton-sale-meeting',
+                        model=self.__name__,
+                        records=json.dumps([self.id])))
+        return notifications
+
+    @property
+    def _invitation_method(self):
+        return 'CANCEL' if self.state == 'cancelled' else 'REQUEST'
+
+    def _invitation_subject(self, sequence, method):
+        return gettext(
+            'sale_opportunity_management.msg_meeting_%s'
+            % self.invitation_kind(sequence, method),
+            meeting=self.summary)
+
     @staticmethod
-    def invitation_kind(attendee, method):
-        "What the message is: invitation, change or cancellation"
+    def invitation_kind(sequence, method):
+        """Return what is told to who knows the sequence
+
+        It is an invitation, a change or a cancellation."""
         if method == 'CANCEL':
             return 'cancellation'
-        elif attendee.sent_sequence is None:
+        elif sequence is None:
             return 'invitation'
         return 'change'
 
@@ -509,7 +582,8 @@ class InvitationReport(Report):
         attendee, = records
         context['meeting'] = attendee.meeting
         context['kind'] = attendee.meeting.invitation_kind(
-            attendee, Transaction().context.get('meeting_method'))
+            attendee.sent_sequence,
+            Transaction().context.get('meeting_method'))
         context['url'] = (
             answer_url(attendee) if context['kind'] != 'cancellation'
             else None)

@@ -649,6 +649,9 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                     (type_, text), = meeting.on_change_notify()
                     self.assertEqual(type_, 'warning')
                     self.assertIn("Olga", text)
+            # Users are told on the screen
+            self.create_user(employee)
+            self.assertFalse(meeting.on_change_notify())
 
     @with_transaction()
     def test_attendee_company(self):
@@ -767,15 +770,21 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                     })
             check(meeting)
             Attendee.delete(list(meeting.attendees))
-            Attendee.create([{'meeting': meeting.id, 'employee': pablo.id}])
+            attendee, = Attendee.create([{
+                        'meeting': meeting.id,
+                        'employee': pablo.id,
+                        'sent_sequence': 2,
+                        }])
             check(meeting)
             # As before they were kept
             table_h = Attendee.__table_handler__('sale_opportunity_management')
             table_h.set_indexes([])
-            for name in ['date', 'state']:
+            for name in ['date', 'state', 'notified_sequence']:
                 table_h.drop_column(name)
             Attendee.__register__('sale_opportunity_management')
             check(meeting)
+            self.assertEqual(
+                Attendee.search([('notified_sequence', '=', 2)]), [attendee])
 
     @with_transaction()
     def test_attendee_not_late(self):

@@ -14,6 +14,8 @@ from icalendar import Calendar, vCalAddress, vText
 
 import trytond.config as config
 from trytond.modules.company.tests import create_company
+from trytond.modules.sale_opportunity_management.exceptions import (
+    InvitationError)
 from trytond.pool import Pool
 from trytond.protocols.wrappers import HTTPStatus, exceptions
 from trytond.tests.test_tryton import DB_NAME, RouteTestCase
@@ -95,9 +97,12 @@ class MeetingMailTestCase(RouteTestCase):
         company.timezone = 'Europe/Madrid'
         company.save()
         cls.company = company.id
-        for name in ['olga', 'oscar']:
-            employee = create_person(
-                company, name.title(), f'{name}@example.com')
+        for name, address in [
+                ('olga', 'olga@example.com'),
+                ('oscar', 'oscar@example.com'),
+                ('pablo', None),
+                ]:
+            employee = create_person(company, name.title(), address)
             setattr(cls, name, employee.id)
             user, = User.create([{
                         'name': name.title(),
@@ -130,6 +135,9 @@ class MeetingMailTestCase(RouteTestCase):
         super().setUp()
         self.server.messages.clear()
         self.server.refused.clear()
+        with Transaction().start(DB_NAME, 0):
+            Notification = Pool().get('res.notification')
+            Notification.delete(Notification.search([]))
 
     @contextmanager
     def transaction(self, *now, user=None):
@@ -177,6 +185,17 @@ class MeetingMailTestCase(RouteTestCase):
             messages[address] = message
         self.server.messages.clear()
         return messages
+
+    def notified(self):
+        "Return the labels of the new notifications by login"
+        with self.transaction(user=0):
+            Notification = Pool().get('res.notification')
+            notifications = Notification.search([('unread', '=', True)])
+            labels = {n.user.login: n.label for n in notifications}
+            # Nobody gets two
+            self.assertEqual(len(labels), len(notifications))
+            Notification.write(notifications, {'unread': False})
+        return labels
 
     def calendar(self, message):
         "Return the calendar of the message and its event"
@@ -508,6 +527,149 @@ class MeetingMailTestCase(RouteTestCase):
                 _, event = self.calendar(message)
                 self.assertEqual(event['organizer'], f'mailto:{address}')
 
+    def test_notification(self):
+        "Test that the users who attend are notified on the screen"
+        with self.transaction(user=0):
+            User = Pool().get('res.user')
+            Lang = Pool().get('ir.lang')
+            spanish, = Lang.search([('code', '=', 'es')])
+            User.write([User(self.pablo_user)], {'language': spanish.id})
+        meeting = self.invite(
+            2026, 3, 27, 9, summary="Visit", place="Calle Mayor 1",
+            attendees=[
+                {'employee': self.olga},
+                {'employee': self.oscar},
+                {'employee': self.pablo},
+                {'party': self.customer},
+                ])
+        with self.transaction():
+            Notification = Pool().get('res.notification')
+            notifications = Notification.search([])
+            days = {
+                self.oscar_user: "03/27/2026", self.pablo_user: "27/03/2026"}
+            self.assertEqual({n.user.id for n in notifications}, set(days))
+            for notification in notifications:
+                self.assertIn("Visit", notification.label)
+                for text in [
+                        days[notification.user.id], "09:00", "Calle Mayor 1",
+                        "Olga"]:
+                    self.assertIn(text, notification.description)
+                self.assertEqual(notification.model, 'sale.meeting')
+                self.assertEqual(notification.records, f'[{meeting}]')
+        with self.transaction(user=0):
+            User = Pool().get('res.user')
+            User.write([User(self.pablo_user)], {'language': None})
+        self.notified()
+        self.assertEqual(
+            set(self.receive()), {'oscar@example.com', 'info@nunez.example'})
+        for values, prefix in [
+                ([{'description': "Minutes"}], None),
+                ([{'place': "Here"}], "Changed"),
+                ([{'planned_date': dt.datetime(2026, 3, 30, 7)}], "Changed"),
+                # Several changes at once are told once
+                ([{'place': "There"}, {'agenda': "Agenda"}], "Changed"),
+                ([{'state': 'cancelled'}], "Cancelled"),
+                ([{'state': 'pending'}], "Invitation"),
+                ]:
+            with self.subTest(values=values):
+                with self.transaction():
+                    Meeting = Pool().get('sale.meeting')
+                    for change in values:
+                        Meeting.write([Meeting(meeting)], change)
+                self.assertEqual(
+                    self.notified(), dict.fromkeys(
+                        ['oscar', 'pablo'], f"{prefix}: Visit")
+                    if prefix else {})
+        # Once is enough
+        with self.transaction():
+            Meeting = Pool().get('sale.meeting')
+            Meeting.queue_invitations([Meeting(meeting)])
+            Meeting.send_missing_invitations()
+        self.assertFalse(self.notified())
+
+    def test_notification_author(self):
+        "Test that nobody is notified of the own changes"
+        meeting = self.invite(2026, 3, 27, 9, attendees=[
+                {'employee': self.oscar},
+                {'employee': self.pablo},
+                ])
+        self.notified()
+        for user, login in [
+                (self.oscar_user, 'pablo'),
+                (self.pablo_user, 'oscar'),
+                ]:
+            with self.subTest(login=login):
+                with self.transaction(user=user):
+                    Meeting = Pool().get('sale.meeting')
+                    Meeting.write([Meeting(meeting)], {'place': login})
+                self.assertEqual(
+                    self.notified(), {login: "Changed: Meeting"})
+        # Neither is the organiser of what others change
+        with self.transaction(user=0):
+            Attendee = Pool().get('sale.meeting.attendee')
+            Attendee.create([{'meeting': meeting, 'employee': self.olga}])
+            Meeting.cancel([Meeting(meeting)])
+        self.assertEqual(set(self.notified()), {'oscar', 'pablo'})
+
+    def test_notification_attendees(self):
+        "Test that who joins or leaves is notified"
+        meeting = self.invite(2026, 3, 27, 9)
+        self.assertEqual(self.notified(), {'oscar': "Invitation: Meeting"})
+        with self.transaction():
+            Attendee = Pool().get('sale.meeting.attendee')
+            attendee, = Attendee.create([
+                    {'meeting': meeting, 'employee': self.pablo}])
+        self.assertEqual(self.notified(), {'pablo': "Invitation: Meeting"})
+        with self.transaction():
+            Attendee.delete([Attendee(attendee.id)])
+        self.assertEqual(self.notified(), {'pablo': "Cancelled: Meeting"})
+
+    def test_notification_no_email(self):
+        "Test that users are invited also without e-mail"
+        with self.transaction():
+            Company = Pool().get('company.company')
+            Meeting = Pool().get('sale.meeting')
+            stranger = create_person(Company(self.company), "Quim").id
+            meeting = self.create_meeting(
+                2026, 3, 27, 9, attendees=[{'employee': stranger}])
+            with self.assertRaises(InvitationError):
+                Meeting.invite([Meeting(meeting)])
+        self.invite(2026, 3, 27, 9, attendees=[
+                {'employee': self.pablo}, {'employee': stranger}])
+        self.assertEqual(self.notified(), {'pablo': "Invitation: Meeting"})
+        self.assertFalse(self.receive())
+
+    def test_notification_over(self):
+        "Test that nobody is notified where nobody is sent a message"
+        meetings = [self.invite(2026, 3, day, 9) for day in [26, 27]]
+        self.server.messages.clear()
+        with self.transaction():
+            Notification = Pool().get('res.notification')
+            Notification.delete(Notification.search([]))
+        with self.transaction():
+            pool = Pool()
+            Attendee = pool.get('sale.meeting.attendee')
+            Meeting = pool.get('sale.meeting')
+            Attendee.write([
+                    a for m in Meeting.browse(meetings) for a in m.attendees
+                    if a.employee], {'answer': 'declined'})
+        # The place may be why
+        with self.transaction():
+            Meeting.write([Meeting(meetings[1])], {'place': "Here"})
+        self.assertIn('oscar@example.com', self.receive())
+        self.assertEqual(self.notified(), {'oscar': "Changed: Meeting"})
+        with self.transaction(2026, 3, 26, 12):
+            Meeting.write([Meeting(meetings[0])], {'place': "Here"})
+            Meeting.write([Meeting(meetings[1])], {
+                    'state': 'done',
+                    'done_date': dt.datetime(2026, 3, 26, 9),
+                    })
+        with self.transaction(2026, 3, 26, 12):
+            # It was never announced
+            self.create_meeting(2026, 3, 27, 9)
+        self.assertFalse(self.receive())
+        self.assertFalse(self.notified())
+
     def test_over(self):
         "Test that nobody is told of what is over"
         meeting = self.invite(2026, 3, 27, 9)
@@ -531,10 +693,13 @@ class MeetingMailTestCase(RouteTestCase):
                 self.assertLogs('trytond.worker', 'CRITICAL'):
             meeting = self.invite(2026, 3, 27, 9)
         self.assertFalse(self.receive())
+        # The screen does not wait for it
+        self.assertEqual(self.notified(), {'oscar': "Invitation: Meeting"})
         with self.transaction(user=0):
             Meeting = Pool().get('sale.meeting')
             Meeting.send_missing_invitations()
         self.assertEqual(len(self.receive()), 3)
+        self.assertFalse(self.notified())
         with self.transaction(user=0):
             Meeting.send_missing_invitations()
         self.assertFalse(self.receive())
