@@ -201,6 +201,11 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
                 records[cls.union_shard(record.id, Model.__name__)] = record
         return [records[line.id].activity for line in lines]
 
+    @property
+    def result_origin(self):
+        activity, = self.get_activities([self])
+        return activity
+
     @classmethod
     def get_kind_icon(cls, lines, name):
         return {line.id: f'tryton-sale-{line.kind}' for line in lines}

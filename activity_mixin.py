@@ -33,7 +33,28 @@ STATES = [
     ]
 
 
-class ActivityLineMixin(PhoneMixin, ModelView):
+class ResultMixin(ModelView):
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update({
+                'record_result': {},
+                })
+
+    @property
+    def result_origin(self):
+        "The activity, or the tracking, that the result is of"
+        return self
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_activity_record')
+    def record_result(cls, records):
+        pass
+
+
+class ActivityLineMixin(PhoneMixin, ResultMixin):
     _pending_order = [('date', 'ASC'), ('id', 'ASC')]
     # The values of the fields that only what is pending has
     _pending_values = {
@@ -54,11 +75,9 @@ class ActivityLineMixin(PhoneMixin, ModelView):
     def __setup__(cls):
         super().__setup__()
         cls._order = [('date', 'DESC'), ('id', 'DESC')]
-        cls._buttons.update({
-                'record_result': {
-                    'invisible': Eval('state') != 'pending',
-                    'depends': ['state'],
-                    },
+        cls._buttons['record_result'].update({
+                'invisible': Eval('state') != 'pending',
+                'depends': ['state'],
                 })
 
     @fields.depends('tracking', '_parent_tracking.business_unit')
@@ -153,12 +172,6 @@ class ActivityLineMixin(PhoneMixin, ModelView):
                 If(Eval('state') == 'cancelled', 'muted',
                     If(Eval('overdue', False), 'danger', ''))),
             ]
-
-    @classmethod
-    @ModelView.button_action(
-        'sale_opportunity_management.wizard_activity_record')
-    def record_result(cls, activities):
-        pass
 
 
 class ActivityMixin(Workflow, ActivityLineMixin):

@@ -11,6 +11,7 @@ from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from .activity_mixin import ResultMixin
 from .call import INTERESTS, OUTCOMES
 from .channel import has_role
 from .exceptions import (
@@ -32,14 +33,13 @@ class Record(Wizard):
 
     def default_start(self, fields):
         pool = Pool()
-        Activity = pool.get('sale.activity')
         Call = pool.get('sale.call')
         Tracking = pool.get('sale.tracking')
         record = self.record
-        if self.model == Activity:
-            record, = Activity.get_activities([record])
+        if isinstance(record, ResultMixin):
+            record = record.result_origin
         values = {}
-        if self.model == Tracking:
+        if isinstance(record, Tracking):
             tracking = record
             record = tracking.next_call
         else:

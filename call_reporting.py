@@ -15,6 +15,7 @@ from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
+from .activity_mixin import ResultMixin
 from .moment import now
 from .tools import accepted_domain
 from .tracking_reporting import (
@@ -290,7 +291,7 @@ class Potential(_Done):
         return self.tracking
 
 
-class Pending(UnionMixin, _Reporting):
+class Pending(ResultMixin, UnionMixin, _Reporting):
     __name__ = 'sale.call.reporting.pending'
 
     assignee = fields.Many2One('company.employee', "Assignee")
@@ -422,6 +423,10 @@ class Pending(UnionMixin, _Reporting):
     @property
     def origin(self):
         return self.call or self.tracking
+
+    @property
+    def result_origin(self):
+        return self.origin
 
     def get_rec_name(self, name):
         return self.origin.rec_name

@@ -18,6 +18,7 @@ from trytond.pyson import Eval, If, PYSONEncoder
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import StateAction, Wizard
 
+from .activity_mixin import ResultMixin
 from .moment import company_timezone, now, to_local
 from .tracking_reporting import (
     ReportingMixin, ReportingPeriodContext, difference)
@@ -116,7 +117,7 @@ class UnattendedContext(ReportingPeriodContext):
         return Transaction().context.get('days_late')
 
 
-class Unattended(ReportingMixin):
+class Unattended(ResultMixin, ReportingMixin):
     __name__ = 'sale.tracking.reporting.unattended'
 
     date = fields.DateTime(
@@ -208,6 +209,19 @@ class Unattended(ReportingMixin):
             where &= tracking.next_activity < cls._moment(
                 today - dt.timedelta(days=days_late - 1))
         return where
+
+    @property
+    def result_origin(self):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        for line in Activity.search([
+                    ('tracking', '=', self.tracking.id),
+                    ('state', '=', 'pending'),
+                    ('role', '!=', 'attendee'),
+                    ], order=[('date', 'ASC'), ('id', 'ASC')], limit=1):
+            return line.result_origin
+        # Somebody was faster
+        return self.tracking
 
     @classmethod
     def get_kinds(cls):

@@ -580,6 +580,70 @@ class ReportingTestCase(TrackingTestMixin, unittest.TestCase):
         self.assertEqual(self.rows(UNATTENDED, ['id'], domain), [])
 
     @with_transaction()
+    def test_record_result(self):
+        "Test that the result is recorded from the reports of what is due"
+        pool = Pool()
+        Record = pool.get('sale.activity.record', type='wizard')
+        self.setup_trackings()
+        call = self.trackings["Alfa"].next_call
+        context = {'company': self.company.id}
+        with frozen(NOW), Transaction().set_context(**context), \
+                self.as_user('olga'):
+            for model in [PENDING, UNATTENDED]:
+                Model = pool.get(model)
+                row, = Model.search([
+                        ('tracking', '=', self.trackings["Alfa"].id),
+                        ])
+                with self.subTest(model=model), \
+                        Transaction().set_context(
+                            active_model=model, active_id=row.id,
+                            active_ids=[row.id]):
+                    Model.record_result([row])
+                    session_id, _, _ = Record.create()
+                    view = Record.execute(session_id, {}, 'start')['view']
+                    self.assertEqual(view['defaults']['call'], call.id)
+            Record.execute(session_id, {
+                    'start': {
+                        **{
+                            name: value
+                            for name, value in view['defaults'].items()
+                            if not name.endswith('.')},
+                        'outcome': 'answered',
+                        'interest': '1',
+                        'description': "Wants no more",
+                        },
+                    }, 'save')
+        self.assertEqual(call.__class__(call.id).state, 'done')
+        self.assertEqual(self.rows(UNATTENDED, ['id']), [])
+        # Without a planned call it is that of the tracking
+        with Transaction().set_context(**context):
+            row, = pool.get(PENDING).search([
+                    ('tracking', '=', self.trackings["Gamma"].id)])
+        self.assertEqual(row.result_origin, self.trackings["Gamma"])
+
+    @with_transaction()
+    def test_record_result_access(self):
+        "Test who records results from the reports"
+        pool = Pool()
+        self.setup_trackings()
+        with Transaction().set_context(company=self.company.id):
+            for model in [PENDING, UNATTENDED]:
+                Model = pool.get(model)
+                with frozen(NOW):
+                    row, = Model.search([
+                            ('tracking', '=', self.trackings["Alfa"].id)])
+                    for name in ['oscar', 'nobody']:
+                        with self.subTest(model=model, user=name), \
+                                self.as_user(name):
+                            with self.assertRaises(AccessError):
+                                Model.record_result([Model(row.id)])
+                    for name in ['olga', 'mario', 'ana']:
+                        with self.subTest(model=model, user=name), \
+                                self.as_user(name):
+                            self.assertTrue(
+                                Model.record_result([Model(row.id)]))
+
+    @with_transaction()
     def test_unattended_days(self):
         "Test that the days late are days of the company in any time zone"
         self.setup_company()
