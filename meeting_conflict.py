@@ -15,7 +15,7 @@ from trytond.transaction import Transaction, check_access
 from .moment import to_local
 
 # How many conflicts are told one by one, as they cover the form
-_SHOWN = 5
+_SHOWN = 3
 
 
 class ConflictMixin(ModelView):
