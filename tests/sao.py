@@ -217,6 +217,27 @@ class Sao:
         row.locator('td:visible').nth(2).dblclick()
         self.wait()
 
+    def move_event(self, text, days):
+        "Drag the event with the text in the week and return its new date"
+        event = self.scope.locator('.fc-event:visible').filter(has_text=text)
+        event.scroll_into_view_if_needed()
+        box = event.bounding_box()
+        # The lower edge would make it longer
+        x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 4
+        columns = self.scope.locator('.fc-time-grid td.fc-day:visible').all()
+        boxes = [column.bounding_box() for column in columns]
+        index, = [
+            i for i, box in enumerate(boxes)
+            if box['x'] <= x < box['x'] + box['width']]
+        target = boxes[index + days]
+        mouse = self.page.mouse
+        mouse.move(x, y)
+        mouse.down()
+        mouse.move(target['x'] + target['width'] / 2, y, steps=10)
+        mouse.up()
+        self.wait()
+        return columns[index + days].get_attribute('data-date')
+
     def row_button(self, text, label):
         "Press the button of the row with the text"
         row = self.scope.locator(

@@ -35,6 +35,7 @@ convert_command = soffice "-env:UserInstallation=file://%(directory)s/lo" \
 SET_UP = """\
 import datetime as dt
 import sys
+import zoneinfo
 from proteus import Model, config
 from trytond.modules.sale_opportunity_management.tests.tools import (
     create_team, freeze, get_user)
@@ -53,6 +54,7 @@ Campaign = Model.get('sale.campaign')
 Typology = Model.get('sale.campaign.typology')
 Call = Model.get('sale.call')
 Employee = Model.get('company.employee')
+Meeting = Model.get('sale.meeting')
 Party = Model.get('party.party')
 Tracking = Model.get('sale.tracking')
 unit = BusinessUnit.find([])[0]
@@ -80,6 +82,12 @@ with freeze(*before.timetuple()[:5]):
         + dt.timedelta(hours=1)).save()
 typology, = Typology.find([('name', '=', "Sales")])
 oscar, = Employee.find([('party.name', '=', "Oscar Operator")])
+# On the Monday of the next week of the browser, which begins on Sunday
+today = dt.datetime.now(zoneinfo.ZoneInfo('America/Bogota')).date()
+monday = today + dt.timedelta(days=8 - today.isoweekday() % 7)
+Meeting(
+    summary="Visit the shop", place="Calle 72", assignee=oscar,
+    planned_date=dt.datetime.combine(monday, dt.time(15))).save()
 campaign = Campaign(name="Frames", typology=typology, business_unit=unit)
 campaign.operators.append(oscar)
 campaign.save()
@@ -272,6 +280,37 @@ class BrowserTestCase(unittest.TestCase):
             sao.menu("Trackings", "My Trackings")
             sao.tab("Closed")
             self.assertEqual(len(sao.rows()), 8)
+            sao.check()
+
+    def test_agenda(self):
+        "Test that a meeting is dragged to a later day of the agenda"
+        with self.sao() as sao:
+            sao.login('oscar', 'password of oscar')
+            sao.menu("Trackings", "My Agenda")
+            sao.scope.locator('.fc-next-button').click()
+            sao.wait()
+            day = sao.move_event("Visit the shop", 2)
+            day = dt.date.fromisoformat(day).strftime('%m/%d/%Y')
+            sao.menu("Trackings", "My Meetings")
+            sao.tab("All")
+            row, = sao.rows()
+            self.assertIn(day, row)
+            self.assertIn("10:00", row)
+            sao.check()
+
+    def test_meetings(self):
+        "Test that a meeting of the list opens as a form"
+        with self.sao() as sao:
+            sao.login('oscar', 'password of oscar')
+            sao.menu("Trackings", "My Meetings")
+            sao.tab("All")
+            sao.open("Visit the shop")
+            for name, value in [
+                    ('summary', "Visit the shop"),
+                    ('place', "Calle 72"),
+                    ('assignee', "Oscar Operator"),
+                    ]:
+                self.assertEqual(sao.field(name).input_value(), value)
             sao.check()
 
     def test_administrator(self):
