@@ -21,6 +21,8 @@ from .tools import accepted_domain
 
 # The moment that sorts what has none last
 datetime_max = dt.datetime.max.replace(microsecond=0)
+# Lists show the lines after each other
+_SEPARATOR = ' ·'
 
 
 class IndicatorMixin(ModelSQL):
@@ -134,7 +136,7 @@ class FollowUpMixin(IndicatorMixin):
         activities = dict(
             zip(map(int, lines), Activity.get_activities(lines)))
         return {
-            t.id: '\n'.join(t._follow_up_texts(
+            t.id: f'{_SEPARATOR}\n'.join(t._follow_up_texts(
                     activities.get(last.get(t.id)),
                     [activities[i] for i in next_[t.id]]))
             for t in trackings}
@@ -303,7 +305,9 @@ class FollowedMixin(IndicatorMixin):
             texts[record.id].append(tracking.follow_up)
         # Who may not read the trackings is told what the icon shows
         return {
-            r.id: '\n\n'.join(texts[r.id]) or r.indicator_string or None
+            r.id: (
+                f'{_SEPARATOR}\n\n'.join(texts[r.id])
+                or r.indicator_string or None)
             for r in records}
 
     @classmethod

@@ -732,7 +732,7 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
             with self.subTest(role=role), self.as_user(users[role]):
                 record = Sale(sale.id)
                 self.assertEqual(record.indicator, 'in_progress')
-                texts = record.follow_up.split('\n\n')
+                texts = record.follow_up.split(' ·\n\n')
                 if number:
                     self.assertEqual(len(texts), number)
                     self.assertIn("Next: ", texts[0])

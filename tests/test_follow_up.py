@@ -318,10 +318,10 @@ class FollowUpTestCase(TrackingTestMixin, unittest.TestCase):
                     self.assertEqual(set(Tracking.search([domain])), result)
         with freeze(*NOW):
             self.assertEqual(
-                Tracking(sale.id).follow_up, "In Process\nSale: Draft")
+                Tracking(sale.id).follow_up, "In Process ·\nSale: Draft")
             self.assertEqual(
                 Tracking(opportunity.id).follow_up,
-                "In Process\nOpportunity: Lost")
+                "In Process ·\nOpportunity: Lost")
 
     @with_transaction()
     def test_create_opportunity(self):

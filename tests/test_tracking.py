@@ -417,7 +417,7 @@ class TrackingTestCase(TrackingTestMixin, unittest.TestCase):
                     + indicator.replace('_', '-'))
                 self.assertEqual(
                     tracking.follow_up.replace('\N{NO-BREAK SPACE}', ' ')
-                    .splitlines(), text)
+                    .split(' ·\n'), text)
                 for value in ['in_progress', 'overdue', 'concluded']:
                     expected = {
                         'in_progress': {unplanned},
@@ -526,7 +526,8 @@ class TrackingTestCase(TrackingTestMixin, unittest.TestCase):
                         text = Followed(overdue.id).follow_up
                     # The most urgent first
                     self.assertEqual(
-                        [t.splitlines()[0] for t in text.split('\n\n')],
+                        [t.split(' ·\n')[0]
+                            for t in text.split(' ·\n\n')],
                         ["Overdue since today", "In Process", "Concluded"])
                     self.assertIsNone(Followed(none.id).follow_up)
 
