@@ -426,6 +426,12 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         Activity = pool.get('sale.activity')
         return Activity(kind=kind).kind_string
 
+    @classmethod
+    def kinds_text(cls, kind):
+        "Return what there is to do of the kind of sale.activity"
+        return gettext(
+            f'sale_opportunity_management.msg_activity_kinds_{kind}')
+
     @property
     def needs_assignee(self):
         return self.__class__.assignee.required

@@ -2,6 +2,8 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+from collections import Counter
+
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.model.exceptions import AccessError
@@ -17,17 +19,36 @@ from .exceptions import EmployeeWorkWarning, HandOverError
 class Employee(metaclass=PoolMeta):
     __name__ = 'company.employee'
 
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update({
+                'hand_over': {},
+                })
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_employee_hand_over')
+    def hand_over(cls, employees):
+        pass
+
     @without_check_access
     def count_work(self):
+        """Return how much the employee has still to do
+
+        The keys are the model and the kind, which is None for trackings."""
         pool = Pool()
         Activity = pool.get('sale.activity')
         Tracking = pool.get('sale.tracking')
-        counts = {
-            Tracking: Tracking.search_count(self._domain_work(Tracking)),
-            }
+        counts = Counter({
+                (Tracking, None): Tracking.search_count(
+                    self._domain_work(Tracking)),
+                })
         for Model in Activity.activity_models():
-            counts[Model] = Model.search_count(self._domain_work(Model))
-        return {Model: number for Model, number in counts.items() if number}
+            for kind, domain in Model.activity_kinds().items():
+                counts[Model, kind] = Model.search_count(
+                    [self._domain_work(Model), domain])
+        return +counts
 
     def _domain_work(self, Model):
         pool = Pool()
@@ -36,25 +57,22 @@ class Employee(metaclass=PoolMeta):
             return [('operator', '=', self.id), ('state', '=', 'open')]
         return [('assignee', '=', self.id), ('state', '=', 'pending')]
 
-    @without_check_access
-    def work_text(self):
-        pool = Pool()
-        Tracking = pool.get('sale.tracking')
-        lines = []
-        for Model, number in self.count_work().items():
-            if Model == Tracking:
-                lines.append(gettext(
+    @classmethod
+    def work_texts(cls, counts):
+        texts = []
+        for (Model, kind), number in counts.items():
+            if kind is None:
+                texts.append(gettext(
                         'sale_opportunity_management.msg_employee_trackings',
                         number=number))
-                continue
-            for kind, domain in Model.activity_kinds().items():
-                if number := Model.search_count(
-                        [self._domain_work(Model), domain]):
-                    lines.append(gettext(
-                            'sale_opportunity_management'
-                            '.msg_employee_activities',
-                            kind=Model.kind_text(kind), number=number))
-        return '\n'.join(lines)
+            else:
+                texts.append(gettext(
+                        'sale_opportunity_management.msg_employee_activities',
+                        kinds=Model.kinds_text(kind), number=number))
+        return texts
+
+    def work_text(self):
+        return '\n'.join(self.work_texts(self.count_work()))
 
     @classmethod
     def warn_work(cls, employees):
@@ -132,8 +150,8 @@ class HandOver(Wizard):
             'employee': employee.id,
             'company': employee.company.id,
             'work': employee.work_text() or self._nothing_text(employee),
-            'has_trackings': Tracking in counts,
-            'has_activities': bool(counts.keys() - {Tracking}),
+            'has_trackings': (Tracking, None) in counts,
+            'has_activities': bool(counts.keys() - {(Tracking, None)}),
             'can_end': can_end,
             'end_date': employee.end_date if can_end else None,
             }
@@ -157,10 +175,11 @@ class HandOver(Wizard):
         employee = Employee(start.employee.id)
         operators = list(start.operators)
         counts = employee.count_work()
+        before = {o: o.count_work() for o in operators}
         choices = set()
-        if Tracking in counts:
+        if (Tracking, None) in counts:
             choices.add(start.trackings)
-        if counts.keys() - {Tracking}:
+        if counts.keys() - {(Tracking, None)}:
             choices.add(start.activities)
         if 'reassign' in choices and (
                 not operators or employee in operators):
@@ -181,8 +200,26 @@ class HandOver(Wizard):
             with without_check_access(), \
                     Transaction().set_context(company=employee.company.id):
                 Employee.leave_teams()
-        employee = Employee(employee.id)
-        return employee.work_text() or self._nothing_text(employee)
+        texts = []
+        for operator, count in before.items():
+            if received := operator.count_work() - count:
+                texts.append(gettext(
+                        'sale_opportunity_management.msg_hand_over_received',
+                        employee=operator.rec_name,
+                        work=', '.join(Employee.work_texts(received))))
+        texts.append(self._left_text(employee))
+        if not start.can_end and not employee.end_date:
+            texts.append(gettext(
+                    'sale_opportunity_management.msg_hand_over_end',
+                    employee=employee.rec_name))
+        return '\n'.join(texts)
+
+    def _left_text(self, employee):
+        if work := employee.work_text():
+            return gettext(
+                'sale_opportunity_management.msg_hand_over_left',
+                employee=employee.rec_name) + '\n' + work
+        return self._nothing_text(employee)
 
     def _nothing_text(self, employee):
         return gettext(

@@ -7,6 +7,7 @@ import unittest
 from unittest.mock import patch
 
 from trytond.model.exceptions import AccessError
+from trytond.model.modelview import AccessButtonError
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
 from trytond.modules.sale_opportunity_management.exceptions import (
@@ -15,7 +16,7 @@ from trytond.modules.sale_opportunity_management.exceptions import (
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
-from trytond.transaction import Transaction, inactive_records
+from trytond.transaction import Transaction, check_access, inactive_records
 
 from .common import TrackingTestMixin
 
@@ -232,7 +233,7 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
                     self.assertIn("Hand Over Work", cm.exception.message)
                     self.assertIn("Open trackings: 1", cm.exception.message)
                     self.assertIn(
-                        "\nTask: 1 pending", cm.exception.message)
+                        "\nTasks to do: 1", cm.exception.message)
             Warning.skip(cm.exception.name)
             Employee.write([leaver], end)
             self.assertEqual(Employee(leaver.id).end_date, end['end_date'])
@@ -271,8 +272,13 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
                 'leaver', operators=[anna.id, bert.id],
                 end_date=dt.date(2026, 1, 31))
             self.assertIn("Open trackings: 4", view['defaults']['work'])
-            self.assertIn(
-                "nothing more to do", result['view']['defaults']['text'])
+            self.assertEqual(
+                result['view']['defaults']['text'].splitlines(), [
+                    "anna receives: Open trackings: 2, Calls to make: 2, "
+                    "Tasks to do: 1",
+                    "bert receives: Open trackings: 2, Calls to make: 2, "
+                    "Tasks to do: 1",
+                    '"leaver" has nothing more to do.'])
             trackings = Tracking.browse(trackings)
             self.assertEqual(
                 [t.operator for t in trackings], [anna, bert, anna, bert])
@@ -411,7 +417,7 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
                 'leaver', trackings='unassign', activities='keep',
                 end_date=None)
             self.assertIn(
-                "Incident: 1 pending\nMeeting: 1 pending",
+                "Incidents to solve: 1\nMeetings to hold: 1",
                 result['view']['defaults']['text'])
         self.assertIsNone(Tracking(tracking.id).operator)
         self.assertEqual(
@@ -423,6 +429,7 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
     def test_hand_over_access(self):
         "Test that only administrators hand work over"
         pool = Pool()
+        Employee = pool.get('company.employee')
         User = pool.get('res.user')
         self.setup_company()
         anna = self.employees['anna']
@@ -440,9 +447,19 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
                     Transaction().set_context(
                         User.get_preferences(context_only=True)):
                 if allowed:
-                    view, _ = self.hand_over('leaver', operators=[anna.id])
+                    with check_access():
+                        self.assertTrue(
+                            Employee.hand_over([self.employees['leaver']]))
+                    view, result = self.hand_over(
+                        'leaver', operators=[anna.id])
                     # Who ends employees is somebody else
                     self.assertFalse(view['defaults']['can_end'])
+                    self.assertIn(
+                        "Ask an administrator of the employees",
+                        result['view']['defaults']['text'])
                 else:
+                    with self.assertRaises(AccessButtonError), \
+                            check_access():
+                        Employee.hand_over([self.employees['leaver']])
                     with self.assertRaises(AccessError):
                         self.hand_over('leaver', operators=[anna.id])
