@@ -137,7 +137,8 @@ class MeetingMailTestCase(RouteTestCase):
         self.server.refused.clear()
         with Transaction().start(DB_NAME, 0):
             Notification = Pool().get('res.notification')
-            Notification.delete(Notification.search([]))
+            if notifications := Notification.search([]):
+                Notification.delete(notifications)
 
     @contextmanager
     def transaction(self, *now, user=None):
@@ -645,7 +646,8 @@ class MeetingMailTestCase(RouteTestCase):
         self.server.messages.clear()
         with self.transaction():
             Notification = Pool().get('res.notification')
-            Notification.delete(Notification.search([]))
+            if notifications := Notification.search([]):
+                Notification.delete(notifications)
         with self.transaction():
             pool = Pool()
             Attendee = pool.get('sale.meeting.attendee')
