@@ -193,9 +193,16 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         'sale.tracking', "Tracking", ondelete='CASCADE',
         domain=[
             ('company', '=', Eval('company', -1)),
+            If((Eval('id', -1) >= 0) & Bool(Eval('party'))
+                & ~Eval('tracking'),
+                ('party', '=', Eval('party', -1)),
+                ()),
             ],
         states={
-            'readonly': Eval('id', -1) >= 0,
+            # It may still become part of one
+            'readonly': (
+                _facts_states['readonly']
+                | ((Eval('id', -1) >= 0) & Bool(Eval('tracking')))),
             },
         help="Leave empty for what is not part of a tracking.")
     party = fields.Many2One(

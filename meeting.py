@@ -238,8 +238,11 @@ class Meeting(
             self.last_day = self.first_day
         self._set_days()
 
-    @fields.depends(methods=['_set_days'])
+    @fields.depends('first_day', 'last_day', methods=['_set_days'])
     def on_change_last_day(self):
+        if (self.last_day
+                and (not self.first_day or self.first_day > self.last_day)):
+            self.first_day = self.last_day
         self._set_days()
 
     @fields.depends('whole_day', 'company', 'planned_date')

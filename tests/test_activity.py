@@ -16,7 +16,7 @@ from trytond.modules.sale_opportunity_management.exceptions import (
     ClosedTrackingError, PlannedDateError)
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
-from trytond.pyson import PYSONDecoder
+from trytond.pyson import PYSONDecoder, PYSONEncoder
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
@@ -476,6 +476,48 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                 Call.write([call], {'party': other.id})
             Tracking.write([tracking], {'party': other.id})
             self.assertEqual(Call(call.id).party, other)
+
+    @with_transaction()
+    def test_tracking_later(self):
+        "Test that what stands alone may become part of a tracking"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Party = pool.get('party.party')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 1, 1):
+            tracking = self.create_tracking(company)
+            other, = Party.create([{'name': "Other"}])
+            for Model in Activity.activity_models():
+                field = Model._fields['tracking']
+                readonly = PYSONEncoder().encode(field.states['readonly'])
+                domain = PYSONEncoder().encode(field.domain)
+                for values, expected, parties in [
+                        ({'id': -1, 'tracking': None}, False, [None]),
+                        ({'id': -1, 'tracking': tracking.id}, False, [None]),
+                        ({'id': 1, 'tracking': None}, False, [None]),
+                        ({'id': 1, 'tracking': None, 'party': other.id},
+                            False, [other.id]),
+                        ({'id': 1, 'tracking': tracking.id}, True, [None]),
+                        ({'id': 1, 'tracking': None, 'state': 'done'},
+                            True, [None]),
+                        ]:
+                    with self.subTest(model=Model.__name__, values=values):
+                        decoder = PYSONDecoder({
+                                'state': 'pending', 'company': company.id,
+                                **values})
+                        self.assertEqual(decoder.decode(readonly), expected)
+                        clauses = decoder.decode(domain)
+                        self.assertEqual([
+                                c[2] for c in clauses
+                                if c and c[0] == 'party'] or [None], parties)
+                record = self.create(
+                    Model.__name__, company=company.id, summary="Alone",
+                    party=tracking.party.id, assignee=create_employee(
+                        company, Model.__name__).id,
+                    planned_date=dt.datetime(2026, 1, 2))
+                Model.write([record], {'tracking': tracking.id})
+                self.assertIn(record, Activity.get_activities(
+                        tracking.__class__(tracking.id).activities))
 
     @with_transaction()
     def test_phone_number(self):

@@ -114,6 +114,13 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
             meeting.last_day = dt.date(2026, 3, 5)
             meeting.on_change_last_day()
             self.assertEqual(meeting.end_date, dt.datetime(2026, 3, 6, 5))
+            meeting.last_day = dt.date(2026, 3, 3)
+            meeting.on_change_last_day()
+            self.assertEqual(meeting.first_day, dt.date(2026, 3, 3))
+            self.assertEqual(meeting.planned_date, dt.datetime(2026, 3, 3, 5))
+            self.assertEqual(meeting.end_date, dt.datetime(2026, 3, 4, 5))
+            meeting.first_day = dt.date(2026, 3, 4)
+            meeting.on_change_first_day()
             meeting.whole_day = False
             meeting.on_change_whole_day()
             self.assertEqual(meeting.planned_date, dt.datetime(2026, 3, 4, 14))
