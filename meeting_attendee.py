@@ -100,6 +100,16 @@ class Attendee(ModelSQL, ModelView):
         help="The version of the meeting that the users of the employee "
         "were notified of.")
 
+    invitation = fields.Function(
+        fields.Selection([
+                (None, ""),
+                ('to_send', "To Send"),
+                ('sent', "Sent"),
+                ], "Invitation", sort=False,
+            help="If the attendee was told how the meeting is now."),
+        'get_invitation')
+    invitation_string = invitation.translated('invitation')
+
     del _states
 
     @classmethod
@@ -230,6 +240,19 @@ class Attendee(ModelSQL, ModelView):
                 ('code', '=', Configuration.get_language()),
                 ], limit=1)
         return lang
+
+    def get_invitation(self, name):
+        meeting = self.meeting
+        if (not meeting.invited
+                or self.employee == meeting.assignee
+                or not (self.email or self.users)):
+            return None
+        sequence = (
+            self.sent_sequence if self.email else self.notified_sequence)
+        if not meeting._to_tell(self, sequence):
+            return 'sent' if sequence is not None else None
+        elif meeting.state != 'done' and meeting.end_date > this_minute():
+            return 'to_send'
 
     def get_rec_name(self, name):
         if person := self.person:

@@ -140,6 +140,14 @@ class MeetingMailTestCase(RouteTestCase):
             if notifications := Notification.search([]):
                 Notification.delete(notifications)
 
+    def invitations(self, meeting, *now):
+        "Return if the attendees were told, as their list shows it"
+        with freeze(*(now or NOW)), Transaction().start(DB_NAME, 0):
+            Meeting = Pool().get('sale.meeting')
+            return {
+                a.email or a.rec_name: a.invitation
+                for a in Meeting(meeting).attendees}
+
     @contextmanager
     def transaction(self, *now, user=None):
         "Do as the dispatcher: run the tasks of the queue after the commit"
@@ -697,10 +705,19 @@ class MeetingMailTestCase(RouteTestCase):
         self.assertFalse(self.receive())
         # The screen does not wait for it
         self.assertEqual(self.notified(), {'oscar': "Invitation: Meeting"})
+        self.assertEqual(
+            set(self.invitations(meeting).values()), {'to_send'})
+        # Nobody is invited any more to what is over
+        self.assertEqual(
+            set(self.invitations(meeting, 2026, 3, 28).values()), {None})
         with self.transaction(user=0):
             Meeting = Pool().get('sale.meeting')
             Meeting.send_missing_invitations()
         self.assertEqual(len(self.receive()), 3)
+        self.assertEqual(set(self.invitations(meeting).values()), {'sent'})
+        with self.transaction():
+            planned = self.create_meeting(2026, 3, 26, 9)
+        self.assertEqual(set(self.invitations(planned).values()), {None})
         self.assertFalse(self.notified())
         with self.transaction(user=0):
             Meeting.send_missing_invitations()
