@@ -108,8 +108,6 @@ class Meeting(
                 ], "When", sort=False,
             help="When the meeting is, on the calendar of the company."),
         'get_when', searcher='search_when')
-    calendar_color = fields.Function(
-        fields.Char("Color"), 'get_calendar_color')
 
     del _states
 
@@ -395,18 +393,6 @@ class Meeting(
                     ],
                 'later': [('planned_date', '>=', next_week)],
                 })
-
-    @classmethod
-    def get_calendar_color(cls, meetings, name):
-        def color(meeting):
-            if meeting.state == 'cancelled' or meeting.my_answer == 'declined':
-                return '#9a9a9a'
-            elif meeting.state == 'done':
-                return '#5a7d5a'
-            elif meeting.my_answer == 'needs_action':
-                return '#c26a00'
-            return '#1b6a9c'
-        return {m.id: color(m) for m in meetings}
 
     def get_rec_name(self, name):
         return self.summary
