@@ -414,7 +414,7 @@ class InvitationMixin(ModelSQL, ModelView):
                         label=self._invitation_subject(
                             attendee.notified_sequence, method),
                         description=', '.join(filter(None, [
-                                    self.period,
+                                    self.local_period,
                                     self.place,
                                     self.assignee.rec_name])),
                         icon='tryton-sale-meeting',
@@ -515,7 +515,15 @@ class InvitationMixin(ModelSQL, ModelView):
 
     @property
     def period(self):
-        "When the meeting is, as people write it"
+        "When the meeting is, as people write it to those outside"
+        period = self.local_period
+        if not self.whole_day:
+            period += f" ({self.company.timezone or 'UTC'})"
+        return period
+
+    @property
+    def local_period(self):
+        "When the meeting is, as people write it to their colleagues"
         pool = Pool()
         Lang = pool.get('ir.lang')
         lang = Lang.get()
@@ -527,10 +535,9 @@ class InvitationMixin(ModelSQL, ModelView):
             return first if first == last else f'{first} – {last}'
         end = to_local(self.company, self.end_date)
         same = start.date() == end.date()
-        return '{} – {} ({})'.format(
+        return '{} – {}'.format(
             lang.strftime(start, f'%A {lang.date} %H:%M'),
-            lang.strftime(end, '%H:%M' if same else f'{lang.date} %H:%M'),
-            self.company.timezone or 'UTC')
+            lang.strftime(end, '%H:%M' if same else f'{lang.date} %H:%M'))
 
     @classmethod
     def notify_answers(cls, meeting, attendees):
