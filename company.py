@@ -201,12 +201,18 @@ class HandOver(Wizard):
                     Transaction().set_context(company=employee.company.id):
                 Employee.leave_teams()
         texts = []
+        dropped = counts - employee.count_work()
         for operator, count in before.items():
             if received := operator.count_work() - count:
+                dropped -= received
                 texts.append(gettext(
                         'sale_opportunity_management.msg_hand_over_received',
                         employee=operator.rec_name,
                         work=', '.join(Employee.work_texts(received))))
+        if dropped:
+            texts.append(gettext(
+                    'sale_opportunity_management.msg_hand_over_dropped',
+                    work=', '.join(Employee.work_texts(dropped))))
         texts.append(self._left_text(employee))
         if not start.can_end and not employee.end_date:
             texts.append(gettext(

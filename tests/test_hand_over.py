@@ -370,19 +370,30 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
         anna = self.employees['anna']
         with set_company(self.company), freeze(2026, 1, 2), \
                 Transaction().set_context(_skip_warnings=True):
-            for trackings, activities, operator, assignee, state in [
-                    ('unassign', 'cancel', None, None, 'cancelled'),
-                    ('unassign', 'reassign', None, 'anna', 'pending'),
-                    ('reassign', 'cancel', 'anna', 'leaver', 'cancelled'),
-                    ('keep', 'keep', 'leaver', 'leaver', 'pending'),
+            for trackings, activities, operator, assignee, state, dropped in [
+                    ('unassign', 'cancel', None, None, 'cancelled',
+                        "Open trackings: 1, Calls to make: 1"),
+                    ('unassign', 'reassign', None, 'anna', 'pending',
+                        "Open trackings: 1"),
+                    ('reassign', 'cancel', 'anna', 'leaver', 'cancelled',
+                        "Calls to make: 1"),
+                    ('keep', 'keep', 'leaver', 'leaver', 'pending', None),
                     ]:
                 with self.subTest(
                         trackings=trackings, activities=activities):
                     tracking = self.create_tracking()
                     call = self.create_pending('call', tracking)
-                    self.hand_over(
+                    _, result = self.hand_over(
                         'leaver', trackings=trackings, activities=activities,
                         operators=[anna.id], end_date=None)
+                    text = result['view']['defaults']['text'].splitlines()
+                    if dropped:
+                        self.assertIn(
+                            f"Left without employee or cancelled: {dropped}",
+                            text)
+                    else:
+                        self.assertEqual(
+                            text[0], '"leaver" has still to do:')
                     tracking, call = Tracking(tracking.id), Call(call.id)
                     self.assertEqual(
                         tracking.operator,
