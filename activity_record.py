@@ -82,10 +82,6 @@ class Record(Wizard):
 
 class RecordMixin(ModelView):
     _without_next = Eval('close_tracking', False)
-    _next_states = {
-        'invisible': _without_next,
-        }
-
     kind = fields.Selection([
             ('call', "Call"),
             ('task', "Task"),
@@ -201,7 +197,11 @@ class RecordMixin(ModelView):
             },
         help="What comes next.")
     next_date = fields.DateTime(
-        "Date of the Next Activity", format='%H:%M', states=_next_states,
+        "Date of the Next Activity", format='%H:%M',
+        states={
+            'invisible': _without_next,
+            'required': Bool(Eval('next_summary')) & ~_without_next,
+            },
         help="When it has to be done.\n"
         "Leave empty to plan nothing.")
     next_summary = fields.Char(
@@ -211,7 +211,6 @@ class RecordMixin(ModelView):
             'required': (
                 Bool(Eval('next_date')) & (Eval('next_kind') != 'call')
                 & ~_without_next),
-            'readonly': ~Eval('next_date'),
             },
         help="What it is for.")
     task_summary = fields.Char(
@@ -236,7 +235,7 @@ class RecordMixin(ModelView):
             },
         help="Check to end the work on the customer with this result.")
 
-    del _without_next, _next_states
+    del _without_next
 
     @classmethod
     def view_attributes(cls):
@@ -275,6 +274,11 @@ class RecordMixin(ModelView):
             outcome=self.outcome)
         call.on_change_outcome()
         self.interest = call.interest
+
+    @fields.depends('next_date')
+    def on_change_next_date(self):
+        if not self.next_date:
+            self.next_summary = None
 
     @classmethod
     def get_activity_models(cls):
@@ -337,8 +341,12 @@ class RecordMixin(ModelView):
                 or (self.close_tracking and not self.description)):
             raise ResultRequiredError(gettext(
                     'sale_opportunity_management.msg_result_required'))
+        self._check_next()
+
+    def _check_next(self):
         if (not self.close_tracking
                 and (bool(self.task_date) != bool(self.task_summary)
+                    or self.next_summary and not self.next_date
                     or self.next_date and self.next_kind != 'call'
                     and not self.next_summary)):
             raise ResultRequiredError(gettext(

@@ -371,6 +371,7 @@ class RegisterStart(RecordMixin):
         "Save the call and what follows from it and return the call"
         pool = Pool()
         Call = pool.get('sale.call')
+        self._check_next()
         call = self._save_activity()
         self._save_typification()
         self._save_next()

@@ -588,6 +588,32 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                     "No Answer", None, None])
 
     @with_transaction()
+    def test_record_next(self):
+        "Test that what comes next can be entered in any order"
+        pool = Pool()
+        RecordStart = pool.get('sale.activity.record.start')
+        required = PYSONEncoder().encode(
+            RecordStart.next_date.states['required'])
+        for summary, conclude, expected in [
+                ("", False, False),
+                ("Ask", False, True),
+                ("Ask", True, False),
+                ]:
+            with self.subTest(summary=summary, conclude=conclude):
+                self.assertEqual(
+                    PYSONDecoder({
+                            'next_summary': summary,
+                            'close_tracking': conclude,
+                            }).decode(required), expected)
+        start = RecordStart(
+            next_date=dt.datetime(2026, 1, 3), next_summary="Ask")
+        start.on_change_next_date()
+        self.assertEqual(start.next_summary, "Ask")
+        start.next_date = None
+        start.on_change_next_date()
+        self.assertIsNone(start.next_summary)
+
+    @with_transaction()
     def test_record_groups(self):
         "Test that who concludes is not asked what comes next"
         pool = Pool()

@@ -12,7 +12,7 @@ from trytond.model.exceptions import (
 from trytond.modules.company.tests import create_employee, set_company
 from trytond.modules.sale_opportunity_management.exceptions import (
     CallOpportunityError, CallOutcomeError, DoneDateError, DurationError,
-    IncomingCallError, PhoneNumberError)
+    IncomingCallError, PhoneNumberError, ResultRequiredError)
 from trytond.modules.sale_opportunity_management.tests.tools import freeze
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -517,11 +517,16 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
                     ({'phone_number': "letters"}, PhoneNumberError),
                     ({'duration': dt.timedelta(minutes=-1)}, DurationError),
                     ({'done_date': dt.datetime(2026, 1, 3)}, DoneDateError),
+                    ({'next_summary': "Ask"}, ResultRequiredError),
+                    ({'task_date': None}, ResultRequiredError),
                     ]:
+                values = {
+                    'task_date': dt.datetime(2026, 1, 3),
+                    **values,
+                    }
                 with self.subTest(values=values):
                     wizard = self.answer(
-                        PHONE, task_summary="Task",
-                        task_date=dt.datetime(2026, 1, 3), **values)
+                        PHONE, task_summary="Task", **values)
                     with self.assertRaises(error):
                         wizard.transition_save()
                     # The error undoes the call
