@@ -914,7 +914,7 @@ class ReportingTestCase(TrackingTestMixin, unittest.TestCase):
                 "Operators: Olga, Oscar",
                 "Timezone: America/Bogota",
                 "Totals by operator",
-                "Called By", "Calls", "Customers", "Answered",
+                "Done By", "Calls", "Customers", "Answered",
                 "Not Answered", "Contact Rate", "No Interest", "Some Interest",
                 "High Interest", "Time on the Phone",
                 "Olga", "2", "1", "1", "1", "50.0 %", "0", "1", "0", "00:05",
