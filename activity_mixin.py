@@ -318,6 +318,7 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                     (t.party, Index.Equality()),
                     (t.date, Index.Range(order='DESC'))),
                 })
+        cls.cancelled_by.states['invisible'] = Eval('state') != 'cancelled'
         cls._transitions |= {
             ('pending', 'done'),
             ('pending', 'cancelled'),
