@@ -92,7 +92,7 @@ setup(name='trytondo-sale-opportunity-management',
     python_requires='>=3.10',
     install_requires=requires,
     extras_require={
-        'demo': import_require + ['pycountry'],
+        'demo': import_require + ['aiosmtpd', 'pycountry'],
         'import': import_require,
         'test': tests_require,
         },

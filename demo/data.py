@@ -123,6 +123,11 @@ CALLED = [
 GENERAL = [
     "Pedir cotización de los folletos", "Confirmar el stand en la feria",
     "Averiguar el horario de la transportadora"]
+# What customers were promised today, with the hours until it is due
+PROMISES = [
+    ("Salió de la reunión, llamar en media hora", .5),
+    ("Llamar cuando vuelva el encargado de compras", 2),
+    ("Confirmar que recibió la cotización", 5)]
 # The campaign: the results of its calls with their weight and what is said
 CAMPAIGN = "Equipos para ópticas"
 SCRIPT = """Buenos días, le habla … de Visión Andina.

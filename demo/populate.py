@@ -134,6 +134,10 @@ def create_company(country, currency):
     return company
 
 
+def email(login):
+    return f'{login}@example.com'
+
+
 def create_users(company):
     "Return the employees by login"
     Employee = Model.get('company.employee')
@@ -145,6 +149,7 @@ def create_users(company):
     employees = {}
     for login, name, _, group in USERS:
         party = Party(name=name, lang=spanish)
+        party.contact_mechanisms.new(type='email', value=email(login))
         party.save()
         employees[login] = employee = Employee(party=party, company=company)
         employee.save()
@@ -159,7 +164,7 @@ def create_users(company):
                 ]
         user = User(
             login=login, name=name, language=spanish, password=PASSWORD,
-            email=f'{login}@example.com')
+            email=email(login))
         user.groups.extend(Group(g) for g in groups)
         user.companies.append(type(company)(company.id))
         user.company = type(company)(company.id)
@@ -297,6 +302,9 @@ class History:
             if moment < self.now:
                 with clock(self.database, moment):
                     action(moment, *args)
+        with clock(self.database, self.now):
+            for login in ['operador1', 'operador2', 'operador3']:
+                self.promise(login)
 
     # Models and wizards of a user
 
@@ -712,6 +720,22 @@ class History:
         form.outcome = self.random.choice(['answered', 'voicemail'])
         form.duration = dt.timedelta(seconds=self.random.randrange(20, 300))
         wizard.execute('save')
+
+    def promise(self, login):
+        "Plan calls soon, with a reminder, whatever time it is"
+        Call = self.model(login, 'sale.call')
+        Tracking = self.model(login, 'sale.tracking')
+        trackings = Tracking.find([
+                ('operator', '=', self.employee_id(login)),
+                ('state', '=', 'open'),
+                ('indicator', '=', 'in_progress'),
+                ], order=[('start_date', 'DESC')], limit=len(data.PROMISES))
+        for tracking, (summary, hours) in zip(trackings, data.PROMISES):
+            Call(
+                tracking=tracking, summary=summary,
+                planned_date=self.now.replace(second=0) + dt.timedelta(
+                    hours=hours),
+                reminder=dt.timedelta(minutes=10)).save()
 
     def employee_id(self, login):
         return next(id_ for id_, l in self.logins.items() if l == login)

@@ -5,7 +5,8 @@
 """Serve the module on this machine with an example company.
 
 The database is made the first time and kept in the folder .demo, until it is
-reset."""
+reset. The scheduled tasks run too, and what is sent by e-mail is kept in that
+folder: it reaches nobody."""
 
 import argparse
 import json
@@ -18,6 +19,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack, contextmanager, suppress
 
 import sao
 
@@ -25,11 +27,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDER = os.path.join(ROOT, '.demo')
 CONFIG = os.path.join(FOLDER, 'trytond.conf')
 LOG = os.path.join(FOLDER, 'trytond.log')
+MAIL = os.path.join(FOLDER, 'mail')
 # Written once everything is in the database: it tells that it is complete
 USERS = os.path.join(FOLDER, 'users.json')
 DATABASE = 'demo'
 MODULE = 'sale_opportunity_management'
 HOST = '127.0.0.1'
+MAIL_PORT = 8025
 # As trytond does by default, but with a profile for each conversion as
 # several may run at once
 CONVERT_COMMAND = (
@@ -66,7 +70,8 @@ def find_web_root():
         print(f"The web client is missing: {error}.", file=sys.stderr)
 
 
-def write_config(port, web_root):
+def write_config(port, mail_port, web_root):
+    url = f'http://{HOST}:{port}'
     lines = [
         '[database]',
         'uri = sqlite://',
@@ -79,6 +84,12 @@ def write_config(port, web_root):
         'length = 4',
         '[session]',
         f'timeout = {24 * 60 * 60}',
+        '[email]',
+        f'uri = smtp://{HOST}:{mail_port}',
+        'from = Tryton <tryton@example.com>',
+        f'[{MODULE}]',
+        f'meeting_base = {url}',
+        f'calendar_base = {url}',
         ]
     if shutil.which('soffice'):
         lines += ['[report]', f'convert_command = {CONVERT_COMMAND}']
@@ -92,6 +103,7 @@ def create_database():
     for name in [path, f'{path}-wal', f'{path}-shm', f'{path}-journal']:
         if os.path.exists(name):
             os.remove(name)
+    shutil.rmtree(MAIL, ignore_errors=True)
     print("Creating the database, which takes some minutes...", flush=True)
     with open(path, 'w'):
         pass
@@ -126,6 +138,24 @@ def update_database():
                 '-u', MODULE, '--activate-dependencies'],
             check=True)
         os.utime(USERS)
+
+
+@contextmanager
+def run(command, log):
+    "Run the command until the context is left"
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log,
+        stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if os.name == 'posix':
+            # With those that it started, if it did not end by itself
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
+        process.wait()
 
 
 def wait(server, url):
@@ -166,6 +196,9 @@ def print_users(url, port, web_root):
     print("The reports are printed as PDF." if shutil.which('soffice') else
         "Install LibreOffice to print the reports as PDF.")
     print(
+        "The e-mails reach nobody, they are kept in "
+        f"{os.path.relpath(os.path.join(MAIL, 'new'))}.")
+    print(
         f"The log of the server is in {os.path.relpath(LOG)}, "
         "press Ctrl+C to stop.", flush=True)
 
@@ -186,7 +219,7 @@ def main():
 
     os.makedirs(FOLDER, exist_ok=True)
     web_root = find_web_root()
-    write_config(options.port, web_root)
+    write_config(options.port, MAIL_PORT, web_root)
     if options.reset and os.path.exists(USERS):
         os.remove(USERS)
     try:
@@ -197,22 +230,26 @@ def main():
     except subprocess.CalledProcessError as error:
         sys.exit(f"The database could not be made: {error}")
 
-    port = find_port(options.port)
+    port, mail_port = find_port(options.port), find_port(MAIL_PORT)
     url = f'http://{HOST}:{port}'
-    write_config(port, web_root)
-    with open(LOG, 'w') as log:
-        server = subprocess.Popen(
-            [program('trytond'), '-c', CONFIG, '-d', DATABASE],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    write_config(port, mail_port, web_root)
+    commands = [
+        [program('trytond'), '-c', CONFIG, '-d', DATABASE],
+        [program('trytond-cron'), '-c', CONFIG, '-d', DATABASE, '-n', '1'],
+        [program('aiosmtpd'), '--nosetuid', '--smtputf8',
+            '--listen', f'{HOST}:{mail_port}',
+            '--class', 'aiosmtpd.handlers.Mailbox', MAIL],
+        ]
     try:
-        wait(server, url)
-        print_users(url, port, web_root)
-        server.wait()
+        with ExitStack() as stack:
+            log = stack.enter_context(open(LOG, 'w'))
+            server, *_ = [
+                stack.enter_context(run(c, log)) for c in commands]
+            wait(server, url)
+            print_users(url, port, web_root)
+            server.wait()
     except KeyboardInterrupt:
         pass
-    finally:
-        server.terminate()
-        server.wait()
 
 
 if __name__ == '__main__':
