@@ -247,7 +247,8 @@ class FollowedMixin(IndicatorMixin):
                 }
         else:
             query, _ = tables['indicator'][None]
-        return [query.rank]
+        # Those without tracking after the others on any database
+        return [Coalesce(query.rank, len(cls._indicators))]
 
     @classmethod
     def get_indicator(cls, records, name):
