@@ -2,6 +2,7 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import colorsys
 import datetime as dt
 from collections import defaultdict
 
@@ -21,7 +22,12 @@ from .moment import now
 from .phone import PhoneNumberMixin
 from .tools import accepted_domain
 
+# The roles of the lines that the trackings show: the others show in an agenda
+# what somebody else is responsible for
+TRACKING_ROLES = ['main', 'link']
 _CALENDAR_SLOT = dt.timedelta(minutes=30)
+_DONE_COLOR = '#9a9a9a'
+_GOLDEN_RATIO = (5 ** .5 - 1) / 2
 
 
 class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
@@ -31,21 +37,18 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     __name__ = 'sale.activity'
 
     _states = {
-        'readonly': (
-            (Eval('state') != 'pending') | Eval('only_attended', False)),
+        'readonly': Eval('state') != 'pending',
         }
 
     kind = fields.Selection([
             ('call', "Call"),
             ('task', "Task"),
             ('incident', "Incident"),
-            ('meeting', "Meeting"),
             ], "Kind", readonly=True)
     kind_string = kind.translated('kind')
     kind_icon = fields.Function(fields.Char("Kind Icon"), 'get_kind_icon')
     role = fields.Selection([
             ('main', "Main"),
-            ('attendee', "Attendee"),
             ('link', "Link"),
             ], "Role", readonly=True, sort=False)
     company = fields.Many2One('company.company', "Company", readonly=True)
@@ -98,18 +101,12 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     assignee = fields.Many2One(
         'company.employee', "Assignee", readonly=True,
         help="The employee whose agenda shows the activity.")
-    organiser = fields.Many2One(
-        'company.employee', "Organiser", readonly=True,
-        help="The employee who invites to the meeting.")
     done_by = fields.Many2One('company.employee', "Done By", readonly=True)
     state = fields.Selection(STATES, "State", readonly=True, sort=False)
-    only_attended = fields.Function(
-        fields.Boolean(
-            "Only Attended",
-            help="The user takes part in the meeting but may not change it."),
-        'get_only_attended')
     calendar_color = fields.Function(
         fields.Char("Color"), 'get_calendar_color')
+    assignee_color = fields.Function(
+        fields.Char("Color of Assignee"), 'get_assignee_color')
 
     del _states
 
@@ -121,7 +118,6 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
         'call': '#1b7a9c',
         'task': '#7a5ba8',
         'incident': '#c2562f',
-        'meeting': '#3f7d3f',
         }
 
     @classmethod
@@ -131,15 +127,10 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
         cls._buttons.update({
                 'open': {},
                 })
-        button = cls._buttons['record_result']
-        button['invisible'] |= Eval('only_attended', False)
-        button['depends'] = [*button['depends'], 'only_attended']
 
-    @staticmethod
-    def union_models():
-        return [
-            'sale.call', 'sale.task', 'sale.task-sale.tracking',
-            'sale.meeting', 'sale.meeting.attendee']
+    @classmethod
+    def union_models(cls):
+        return ['sale.call', 'sale.task', 'sale.task-sale.tracking']
 
     @classmethod
     def table_query(cls):
@@ -216,13 +207,11 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
             line.id: activity.outcome_text
             for line, activity in zip(lines, cls.get_activities(lines))}
 
-    # Only the organiser ends a meeting: its attendees are not late
-
     @classmethod
     def get_overdue(cls, lines, name):
         overdue = super().get_overdue(lines, name)
         return {
-            line.id: overdue[line.id] and line.role != 'attendee'
+            line.id: overdue[line.id] and line.role in TRACKING_ROLES
             for line in lines}
 
     @classmethod
@@ -232,12 +221,12 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
                 True: [
                     ('state', '=', 'pending'),
                     ('date', '<', moment),
-                    ('role', '!=', 'attendee'),
+                    ('role', 'in', TRACKING_ROLES),
                     ],
                 False: ['OR',
                     ('state', '!=', 'pending'),
                     ('date', '>=', moment),
-                    ('role', '=', 'attendee'),
+                    ('role', 'not in', TRACKING_ROLES),
                     ],
                 })
 
@@ -250,7 +239,7 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
             if line.state != 'pending':
                 return None
             elif line.date < moment:
-                return 'overdue' if line.role != 'attendee' else None
+                return 'overdue' if line.role in TRACKING_ROLES else None
             elif line.date < tomorrow:
                 return 'today'
             elif line.date < next_week:
@@ -263,7 +252,10 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
         moment = now()
         _, tomorrow, next_week = cls._day_limits()
         domains = {
-            'overdue': [('date', '<', moment), ('role', '!=', 'attendee')],
+            'overdue': [
+                ('date', '<', moment),
+                ('role', 'in', TRACKING_ROLES),
+                ],
             'today': [('date', '>=', moment), ('date', '<', tomorrow)],
             'week': [('date', '>=', tomorrow), ('date', '<', next_week)],
             'later': [('date', '>=', next_week)],
@@ -271,34 +263,23 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
         return accepted_domain(clause, {
                 None: ['OR',
                     ('state', '!=', 'pending'),
-                    [('date', '<', moment), ('role', '=', 'attendee')],
+                    [
+                        ('date', '<', moment),
+                        ('role', 'not in', TRACKING_ROLES),
+                        ],
                     ],
                 **{key: [('state', '=', 'pending'), *dates]
                     for key, dates in domains.items()},
                 })
 
-    @classmethod
-    def get_only_attended(cls, lines, name):
-        pool = Pool()
-        Meeting = pool.get('sale.meeting')
-        only_attended = {line.id: False for line in lines}
-        meetings = [
-            line for line in lines
-            if line.kind == 'meeting' and line.state == 'pending']
-        activities = cls.get_activities(meetings)
-        values = Meeting.get_only_attended(activities, name)
-        only_attended.update(
-            (line.id, values[activity.id])
-            for line, activity in zip(meetings, activities))
-        return only_attended
-
     # It does not change with the start: the clients set both to move a line
     @classmethod
     def get_calendar_end(cls, lines, name):
         def end(line):
-            if line.end_date and line.end_date == line.calendar_date:
-                # Without end the clients show it for two hours
-                return line.end_date + _CALENDAR_SLOT
+            # Without end the clients show it for two hours and what takes less
+            # than a slot as a line that cannot be read
+            if line.end_date and line.calendar_date:
+                return max(line.end_date, line.calendar_date + _CALENDAR_SLOT)
             return line.end_date
         return {line.id: end(line) for line in lines}
 
@@ -314,7 +295,20 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
     def get_calendar_color(cls, lines, name):
         return {
             line.id: cls._calendar_colors[line.kind]
-            if line.state == 'pending' else '#9a9a9a' for line in lines}
+            if line.state == 'pending' else _DONE_COLOR for line in lines}
+
+    @classmethod
+    def get_assignee_color(cls, lines, name):
+        def color(employee):
+            # So that consecutive employees differ
+            hue = (employee.id * _GOLDEN_RATIO) % 1
+            # Dark enough for the white text of the clients
+            return '#%02x%02x%02x' % tuple(
+                round(v * 255) for v in colorsys.hls_to_rgb(hue, .3, .5))
+        return {
+            line.id: color(line.assignee)
+            if line.assignee and line.state == 'pending' else _DONE_COLOR
+            for line in lines}
 
     def get_rec_name(self, name):
         return ': '.join(filter(None, [
@@ -347,7 +341,7 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
 
     @classmethod
     def write(cls, *args):
-        # The lines are those of a query: what is moved are the activities
+        # The lines come from a query: the activities are moved
         for lines, values in zip(args[::2], args[1::2]):
             if values.keys() - {
                     'date', 'calendar_date', 'calendar_end', 'end_date'}:
@@ -361,7 +355,6 @@ class Activity(UnionMixin, PhoneNumberMixin, ActivityLineMixin):
                 if (not end
                         or end - start
                         == line.calendar_end - line.calendar_date):
-                    # It is only moved
                     end = line.end_date + (start - line.calendar_date)
                 activity.__class__.write(
                     [activity], activity.move_values(start, end))
@@ -375,7 +368,6 @@ class Open(Wizard):
     call = StateAction('sale_opportunity_management.act_call_open')
     task = StateAction('sale_opportunity_management.act_task_open')
     incident = StateAction('sale_opportunity_management.act_task_open')
-    meeting = StateAction('sale_opportunity_management.act_meeting_open')
 
     def transition_start(self):
         return self.record.kind
@@ -389,4 +381,3 @@ class Open(Wizard):
     do_call = _do_open
     do_task = _do_open
     do_incident = _do_open
-    do_meeting = _do_open

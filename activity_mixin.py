@@ -5,7 +5,7 @@
 import datetime as dt
 from collections import defaultdict
 
-from sql import Column, Literal
+from sql import Column, Literal, Union
 from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext
@@ -56,7 +56,6 @@ class ResultMixin(ModelView):
 
 class ActivityLineMixin(PhoneMixin, ResultMixin):
     _pending_order = [('date', 'ASC'), ('id', 'ASC')]
-    # The values of the fields that only what is pending has
     _pending_values = {
         'state': {'pending'},
         'overdue': {True},
@@ -143,7 +142,6 @@ class ActivityLineMixin(PhoneMixin, ResultMixin):
             cls, domain, offset=0, limit=None, order=None, count=False,
             query=False):
         if order is None and cls._is_pending(domain):
-            # The history begins with the last one, the work with the first
             order = cls._pending_order
         return super().search(
             domain, offset=offset, limit=limit, order=order, count=count,
@@ -175,8 +173,7 @@ class ActivityLineMixin(PhoneMixin, ResultMixin):
 
 
 class ActivityMixin(Workflow, ActivityLineMixin):
-
-    # What was done is a fact: only an administrator corrects it
+    _recorded_fields = {'state'}
     _facts_states = {
         'readonly': (
             (Eval('state') == 'cancelled')
@@ -199,7 +196,6 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                 ()),
             ],
         states={
-            # It may still become part of one
             'readonly': (
                 _facts_states['readonly']
                 | ((Eval('id', -1) >= 0) & Bool(Eval('tracking')))),
@@ -266,7 +262,6 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         "State before Closing", readonly=True,
         help="The state to return to when the tracking is reopened.")
 
-    # The field that says how far the activity is
     _progress_name = 'state'
 
     @classmethod
@@ -274,6 +269,10 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         super().__setup__()
         t = cls.__table__()
         cls._sql_indexes.update({
+                Index(
+                    t,
+                    (Index.Unaccent(Coalesce(t.summary, '')),
+                        Index.Similarity())),
                 Index(
                     t,
                     (t.tracking, Index.Equality()),
@@ -331,34 +330,12 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                 })
 
     @classmethod
-    def __register__(cls, module):
-        cursor = Transaction().connection.cursor()
-        table_h = cls.__table_handler__(module)
-        fill_party = (
-            table_h.column_exist('tracking')
-            and not table_h.column_exist('party'))
-
-        super().__register__(module)
-
-        # The party was read from the tracking
-        if fill_party:
-            pool = Pool()
-            tracking = pool.get('sale.tracking').__table__()
-            table = cls.__table__()
-            cursor.execute(*table.update(
-                    [table.party],
-                    tracking.select(
-                        tracking.party,
-                        where=tracking.id == table.tracking)))
-
-    @classmethod
     def default_company(cls):
         return Transaction().context.get('company')
 
     @classmethod
     def default_assignee(cls):
         context = Transaction().context
-        # On a tracking it is its operator
         return context.get('operator', context.get('employee'))
 
     @classmethod
@@ -383,21 +360,29 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         Party = pool.get('party.party')
         Tracking = pool.get('sale.tracking')
         _, operator, *extra = clause
-        if operator.startswith('!') or operator.startswith('not '):
-            bool_op = 'AND'
-        else:
-            bool_op = 'OR'
         t = cls.__table__()
         domain = [('rec_name', operator, *extra)]
         with inactive_records():
             trackings = Tracking.search(domain, order=[], query=True)
             parties = Party.search(domain, order=[], query=True)
-        # A sub-query for each index
-        return [bool_op,
-            ('id', 'in', t.select(t.id, where=t.tracking.in_(trackings))),
-            ('id', 'in', t.select(t.id, where=t.party.in_(parties))),
-            ('summary', operator, *extra),
-            ]
+        queries = [
+            t.select(t.id, where=t.tracking.in_(trackings)),
+            t.select(t.id, where=t.party.in_(parties))]
+        if operator.startswith('!') or operator.startswith('not '):
+            return [
+                *(('id', 'in', q) for q in queries),
+                ('summary', operator, *extra)]
+        # Each one uses its index
+        queries += cls._search_text(operator, *extra)
+        return [('id', 'in', Union(*queries))]
+
+    @classmethod
+    def _search_text(cls, operator, value, *extra):
+        "Return the queries of the records that have the text themselves"
+        with inactive_records(), without_check_access():
+            return [cls.search(
+                    [('summary', operator, value, *extra)],
+                    order=[], query=True)]
 
     @property
     def subject(self):
@@ -406,7 +391,15 @@ class ActivityMixin(Workflow, ActivityLineMixin):
 
     @property
     def outcome_text(self):
-        "What it ended with in words, for the kinds that say so"
+        "The outcome in words, of the kinds that have one"
+
+    @property
+    def has_result(self):
+        "If it says how it ended"
+        return bool(
+            self.description
+            or getattr(self, 'result', None)
+            or getattr(self, 'interest', None) not in {None, '0'})
 
     @property
     def text(self):
@@ -579,7 +572,6 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                                 '.msg_activity_done_modify',
                                 activity=activity.rec_name))
             if external and values.get('tracking'):
-                # As if it was created on it
                 with check_access():
                     Tracking.read([values['tracking']], ['id'])
             if ('tracking' in values
@@ -609,7 +601,7 @@ class ActivityMixin(Workflow, ActivityLineMixin):
             doers = {a.done_by.id for a in activities if a.done_by}
         elif mode == 'write' and values.get('done_by'):
             doers = {values['done_by']}
-        if (doers - set(User.get_employees())
+        if (doers - set(User.get_working_employees())
                 and not Tracking.is_administrator()):
             raise AccessError(gettext(
                     'sale_opportunity_management.msg_activity_done_by_other'))

@@ -70,10 +70,9 @@ class Record(Wizard):
         return Transaction().context.get('action_id') == ModelData.get_id(
             'sale_opportunity_management', 'wizard_activity_record_conclude')
 
+    @check_access
     def transition_save(self):
-        # What the user may not do through the forms, not here either
-        with check_access():
-            self.start.save_result()
+        self.start.save_result()
         return 'end'
 
     def end(self):
@@ -85,7 +84,6 @@ class RecordMixin(ModelView):
     kind = fields.Selection([
             ('call', "Call"),
             ('task', "Task"),
-            ('meeting', "Meeting"),
             ], "Kind", readonly=True)
     company = fields.Many2One('company.company', "Company", readonly=True)
     tracking = fields.Many2One('sale.tracking', "Tracking", readonly=True)
@@ -268,7 +266,6 @@ class RecordMixin(ModelView):
     def on_change_outcome(self):
         pool = Pool()
         Call = pool.get('sale.call')
-        # Only outgoing calls are planned
         call = Call(
             direction='outgoing', interest=self.interest,
             outcome=self.outcome)

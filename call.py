@@ -13,17 +13,16 @@ from trytond.model import Index, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval
-from trytond.tools import grouped_slice
+from trytond.tools import grouped_slice, strip_wildcard
 from trytond.transaction import Transaction, without_check_access
 
 from .activity_mixin import ActivityMixin
-from .campaign_attend import CampaignCallMixin
 from .exceptions import (
     CallerError, CallOpportunityError, CallOutcomeError, DurationError,
     IncomingCallError, PhoneNumberError)
 from .follow_up import OpportunityMixin
 from .party import PHONE_TYPES
-from .phone import PhoneNumberMixin
+from .phone import PhoneNumberMixin, match_number
 from .reminder import ReminderMixin
 
 INTERESTS = [
@@ -43,11 +42,10 @@ _UNANSWERED = ['missed', 'voicemail']
 
 
 class Call(
-        CampaignCallMixin, ReminderMixin, PhoneNumberMixin, OpportunityMixin,
+        ReminderMixin, PhoneNumberMixin, OpportunityMixin,
         ActivityMixin):
     __name__ = 'sale.call'
     _history = True
-    _opportunity_field = 'own_opportunity'
     _reminder_icon = 'tryton-sale-call'
 
     direction = fields.Selection([
@@ -55,7 +53,6 @@ class Call(
             ('incoming', "Incoming"),
             ], "Direction", required=True, sort=False,
         states={
-            # Only outgoing calls are planned
             'readonly': (
                 ActivityMixin._facts_states['readonly']
                 | (Eval('state') != 'done')),
@@ -130,7 +127,7 @@ class Call(
             **cls.planned_date.states,
             'invisible': Eval('direction') == 'incoming',
             }
-        # What nobody can be linked to must say what it is about
+        # Without party only the summary says what it is about
         cls.summary.states = {
             **cls.summary.states,
             'required': (
@@ -143,7 +140,6 @@ class Call(
                     'invisible': Eval('state') != 'done',
                     'depends': ['state'],
                     },
-                'plan_meeting': {},
                 'open_task': {},
                 })
         button = cls._buttons['create_opportunity']
@@ -171,35 +167,16 @@ class Call(
                     (t.phone_compact, Index.Equality()),
                     (t.date, Index.Range(order='DESC')),
                     where=t.phone_compact != Null),
+                Index(
+                    t,
+                    (t.phone_compact, Index.Similarity()),
+                    where=t.phone_compact != Null),
                 # To find what a deleted opportunity was made from
                 Index(
                     t,
                     (t.own_opportunity, Index.Equality()),
                     where=t.own_opportunity != Null),
                 })
-
-    @classmethod
-    def __register__(cls, module):
-        cursor = Transaction().connection.cursor()
-        table_h = cls.__table_handler__(module)
-        fill_outcome = (
-            table_h.column_exist('interest')
-            and not table_h.column_exist('outcome'))
-
-        super().__register__(module)
-
-        # The outcome was read from the interest
-        if fill_outcome:
-            for table in [cls.__table__(), cls.__table_history__()]:
-                cursor.execute(*table.update(
-                        [table.outcome],
-                        [Case(
-                                (table.interest == '0', 'missed'),
-                                else_='answered')],
-                        where=table.state == 'done'))
-                cursor.execute(*table.update(
-                        [table.direction], [cls.default_direction()],
-                        where=table.direction == Null))
 
     @classmethod
     def default_direction(cls):
@@ -303,18 +280,20 @@ class Call(
         return interest if interest != '0' else None
 
     @classmethod
-    def search_rec_name(cls, name, clause):
+    def _search_text(cls, operator, value, *extra):
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
-        _, operator, value = clause
-        domain = super().search_rec_name(name, clause)
-        if (isinstance(value, str)
-                and (number := ContactMechanism.compact_number(
-                        value.strip('%')))):
-            domain.append(('phone_compact', operator, (
-                        f'%{number}%' if operator.endswith('like')
-                        else number)))
-        return domain
+        number = isinstance(value, str) and ContactMechanism.compact_number(
+            strip_wildcard(value))
+        queries = []
+        if not number or not number.startswith('+'):
+            # Nobody writes a whole number in another field
+            queries += super()._search_text(operator, value, *extra)
+        if number:
+            t = cls.__table__()
+            queries.append(
+                t.select(t.id, where=match_number(t.phone_compact, number)))
+        return queries
 
     @classmethod
     def preprocess_values(cls, mode, values):
@@ -457,7 +436,6 @@ class Call(
             & (call.state == 'done')
             & call.outcome.in_(_UNANSWERED)
             & ((call.party != Null) | (call.phone_compact != Null)))
-        # The others are sought by their index
         queries = [
             call.select(call.id, where=sql_in(column, list(values)))
             for column, values in [
@@ -518,7 +496,7 @@ class Call(
     @classmethod
     def copy(cls, calls, default=None):
         default = default.copy() if default is not None else {}
-        # What came in is not planned
+        # Incoming calls are not planned
         default.setdefault('direction', cls.default_direction())
         default.setdefault('interest')
         default.setdefault('outcome')
@@ -531,12 +509,6 @@ class Call(
     @ModelView.button_action(
         'sale_opportunity_management.wizard_call_plan_call')
     def plan_call(cls, calls):
-        pass
-
-    @classmethod
-    @ModelView.button_action(
-        'sale_opportunity_management.wizard_call_plan_meeting')
-    def plan_meeting(cls, calls):
         pass
 
     @classmethod
@@ -574,6 +546,13 @@ class Call(
             else:
                 alone.append(call)
         super().make_opportunity(alone, **values)
+
+    def _link_opportunity(self, opportunity):
+        cls = self.__class__
+        # Checks the right to write the call, the link needs none of its own
+        cls.write([self], {})
+        with without_check_access():
+            cls.write([self], {'own_opportunity': opportunity.id})
 
     def _opportunity_values(self):
         pool = Pool()

@@ -18,11 +18,10 @@ from .exceptions import RegisterError
 from .moment import next_hour, this_minute
 from .party import PHONE_TYPES
 
-# Until when somebody who was missed is called back
 CALL_BACK_DELAY = dt.timedelta(minutes=15)
 
 
-class Register(Wizard):
+class RegisterCall(Wizard):
     __name__ = 'sale.call.register'
 
     start = StateView(
@@ -113,10 +112,9 @@ class Register(Wizard):
             self.start.tracking = tracking
         return 'start'
 
+    @check_access
     def transition_save(self):
-        # What the user may not do through the forms, not here either
-        with check_access():
-            self.start.call = self.start.save_result()
+        self.start.call = self.start.save_result()
         return 'end'
 
     def transition_save_open(self):
@@ -130,7 +128,7 @@ class Register(Wizard):
         return 'reload'
 
 
-class RegisterStart(RecordMixin):
+class RegisterCallStart(RecordMixin):
     __name__ = 'sale.call.register.start'
 
     caller = fields.Char(
@@ -263,7 +261,6 @@ class RegisterStart(RecordMixin):
         if number:
             operator = '='
             if not number.startswith('+'):
-                # Part of a number
                 if len(number) < 4:
                     return []
                 operator, number = 'ilike', f'%{number}%'
@@ -273,7 +270,7 @@ class RegisterStart(RecordMixin):
                         ('party.active', '=', True),
                         ], limit=limit)]
             if not parties:
-                # Who called from it before
+                # Earlier calls know unregistered numbers
                 with without_check_access():
                     parties = [c.party for c in Call.search([
                                 ('phone_compact', operator, number),
@@ -295,6 +292,7 @@ class RegisterStart(RecordMixin):
         return list(dict.fromkeys(parties))
 
     @fields.depends('company', 'party', 'tracking', 'trackings')
+    @check_access
     def on_change_party(self):
         pool = Pool()
         User = pool.get('res.user')
@@ -304,13 +302,13 @@ class RegisterStart(RecordMixin):
         self.rating_comment = (
             self.party.rating_comment if self.party else None)
         if self.party and self.company:
-            with check_access():
-                self.trackings = self._search_trackings()
-                self.last_activity = self._last_activity()
+            self.trackings = self._search_trackings()
+            self.last_activity = self._last_activity()
         if self.tracking not in self.trackings:
             own = [
                 t for t in self.trackings
-                if t.operator and t.operator.id in User.get_employees()]
+                if t.operator
+                and t.operator.id in User.get_working_employees()]
             self.tracking = own[0] if len(own) == 1 else None
 
     def _search_trackings(self):
@@ -324,17 +322,17 @@ class RegisterStart(RecordMixin):
 
     # The clients do not know the field of whom may not read opportunities
     @fields.depends('company', 'party')
+    @check_access
     def on_change_with_opportunities(self, name=None):
         pool = Pool()
         Opportunity = pool.get('sale.opportunity')
         if not self.party or not self.company:
             return []
-        with check_access():
-            return [o.id for o in Opportunity.search([
-                        ('company', '=', self.company.id),
-                        ('party', '=', self.party.id),
-                        ('state', 'in', ['lead', 'opportunity']),
-                        ], limit=20)]
+        return [o.id for o in Opportunity.search([
+                    ('company', '=', self.company.id),
+                    ('party', '=', self.party.id),
+                    ('state', 'in', ['lead', 'opportunity']),
+                    ], limit=20)]
 
     def _last_activity(self):
         pool = Pool()
@@ -402,7 +400,7 @@ class RegisterStart(RecordMixin):
         return values
 
 
-class _Plan(Wizard):
+class Plan(Wizard):
     start = StateView(
         'sale.call.plan.start',
         'sale_opportunity_management.call_plan_start_view_form', [
@@ -424,10 +422,9 @@ class _Plan(Wizard):
             'summary': call.summary,
             }
 
+    @check_access
     def transition_plan(self):
-        # What the user may not do through the forms, not here either
-        with check_access():
-            self.start.activity = self.start.plan()
+        self.start.activity = self.start.plan()
         return 'end'
 
     def transition_plan_open(self):
@@ -441,7 +438,7 @@ class _Plan(Wizard):
         return 'reload'
 
 
-class PlanCall(_Plan):
+class PlanCall(Plan):
     __name__ = 'sale.call.plan_call'
     _kind = 'call'
 
@@ -459,14 +456,7 @@ class PlanCall(_Plan):
         return values
 
 
-class PlanMeeting(_Plan):
-    __name__ = 'sale.call.plan_meeting'
-    _kind = 'meeting'
-
-    open_ = StateAction('sale_opportunity_management.act_meeting_open')
-
-
-class OpenTask(_Plan):
+class OpenTask(Plan):
     __name__ = 'sale.call.open_task'
     _kind = 'task'
 

@@ -92,7 +92,7 @@ class Channel(DeactivableMixin, ModelSQL, ModelView):
         "Return the ids of the channels managed by the employees of the user"
         pool = Pool()
         User = pool.get('res.user')
-        employees = User.get_employees()
+        employees = User.get_working_employees()
         channels = cls._managed_cache.get(employees)
         if channels is None:
             with Transaction().set_user(0), inactive_records():

@@ -33,6 +33,24 @@ class Employee(metaclass=PoolMeta):
         pass
 
     @without_check_access
+    def notify(self, records, icon, get_label, get_description=None):
+        """Notify the users of the employee about the records
+
+        get_label and get_description are called in the language of each user.
+        Who makes the change knows it already."""
+        pool = Pool()
+        User = pool.get('res.user')
+        for user in User.get_by_employee([self])[self]:
+            if user.id == Transaction().user:
+                continue
+            with user.set_language():
+                label = get_label()
+                description = get_description() if get_description else None
+            # The notification opens its records: the first are enough
+            records[0].__class__.notify_user(
+                records[:100], icon, label, description=description, user=user)
+
+    @without_check_access
     def count_work(self):
         """Return how much the employee has still to do
 
@@ -99,26 +117,43 @@ class Employee(metaclass=PoolMeta):
                     if not e.end_date or e.end_date > values['end_date']])
 
     @classmethod
+    def on_modification(cls, mode, employees, field_names=None):
+        pool = Pool()
+        User = pool.get('res.user')
+        super().on_modification(mode, employees, field_names=field_names)
+        if mode == 'write' and (
+                field_names is None
+                or field_names & {'start_date', 'end_date'}):
+            User._get_working_employees_cache.clear()
+
+    @classmethod
     def leave_teams(cls):
-        """Take who has left out of the channels and the campaigns
+        """Take who has left out of the teams
 
         It is called by the cron task."""
         pool = Pool()
-        Campaign = pool.get('sale.campaign')
-        Channel = pool.get('sale.channel')
         Date = pool.get('ir.date')
         domain = [('end_date', '<', Date.today())]
         if (company := Transaction().context.get('company')) is not None:
             domain.append(('company', '=', company))
         with inactive_records():
             left = [e.id for e in cls.search(domain)]
-        for Model, name, domain in [
-                (Channel, 'managers', []),
-                (Channel, 'members', []),
-                (Campaign, 'operators', [('state', '!=', 'done')]),
-                ]:
+        for Model, name, domain in cls._teams():
             if records := Model.search([(name, 'in', left), domain]):
                 Model.write(records, {name: [('remove', left)]})
+
+    @classmethod
+    def _teams(cls):
+        """Return the teams that employees are taken out of
+
+        As tuples of the model, the name of its field of employees and the
+        domain of its records."""
+        pool = Pool()
+        Channel = pool.get('sale.channel')
+        return [
+            (Channel, 'managers', []),
+            (Channel, 'members', []),
+            ]
 
 
 class HandOver(Wizard):
@@ -137,15 +172,15 @@ class HandOver(Wizard):
             Button("OK", 'end', 'tryton-ok', default=True),
             ])
 
+    @check_access
     def default_start(self, fields):
         pool = Pool()
         ModelAccess = pool.get('ir.model.access')
         Tracking = pool.get('sale.tracking')
         employee = self.record
         counts = employee.count_work()
-        with check_access():
-            can_end = ModelAccess.check(
-                employee.__name__, 'write', raise_exception=False)
+        can_end = ModelAccess.check(
+            employee.__name__, 'write', raise_exception=False)
         return {
             'employee': employee.id,
             'company': employee.company.id,
@@ -156,15 +191,14 @@ class HandOver(Wizard):
             'end_date': employee.end_date if can_end else None,
             }
 
+    @check_access
     def transition_hand_over(self):
         pool = Pool()
         Tracking = pool.get('sale.tracking')
         if not Tracking.is_administrator():
             raise AccessError(gettext(
                     'sale_opportunity_management.msg_hand_over_denied'))
-        # What the user may not do through the forms, not here either
-        with check_access():
-            self.result.text = self._hand_over()
+        self.result.text = self._hand_over()
         return 'result'
 
     def _hand_over(self):
@@ -188,7 +222,7 @@ class HandOver(Wizard):
         if start.activities == 'cancel':
             self._cancel(employee)
         if start.trackings == 'reassign':
-            # What is pending on them goes with them
+            # Before the activities: their own go with them
             self._reassign_trackings(employee, operators)
         if start.activities == 'reassign':
             self._reassign_activities(employee, operators)
@@ -196,7 +230,7 @@ class HandOver(Wizard):
             self._reassign_trackings(employee, [None])
         if start.can_end and employee.end_date != start.end_date:
             Employee.write([employee], {'end_date': start.end_date})
-            # Whose date is still to come is taken out when it is over
+            # The cron task does it for a date that is still to come
             with without_check_access(), \
                     Transaction().set_context(company=employee.company.id):
                 Employee.leave_teams()
@@ -322,8 +356,8 @@ class HandOverStart(ModelView):
             'invisible': ~Eval('can_end'),
             },
         help="When the employee leaves the company.\n"
-        "The day after the employee is taken out of the channels and "
-        "campaigns.\n"
+        "The day after the employee is taken out of all teams, such as the "
+        "channels.\n"
         "Leave empty if the employee stays.")
 
     @classmethod

@@ -78,14 +78,6 @@ class PhoneNumberError(ValidationError):
     pass
 
 
-class CampaignError(UserError):
-    pass
-
-
-class AttendError(UserError):
-    pass
-
-
 class TaskStatusError(UserError):
     pass
 
@@ -111,24 +103,4 @@ class AssignError(UserError):
 
 
 class RegisterError(UserError):
-    pass
-
-
-class ContactImportError(UserError):
-    pass
-
-
-class MeetingDateError(ValidationError):
-    pass
-
-
-class AttendeeError(ValidationError):
-    pass
-
-
-class InvitationError(UserError):
-    pass
-
-
-class AgendaFeedError(UserError):
     pass

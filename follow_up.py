@@ -2,22 +2,29 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+from collections import defaultdict
+
+from sql import Column, Null
+from sql.aggregate import Min
+from sql.conditionals import Coalesce
+
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
-from trytond.pool import Pool
+from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, Id, If
 from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
+from .activity import TRACKING_ROLES
 from .channel import has_role
 from .exceptions import ClosedTrackingError
-from .tools import clause_accepts
+from .indicator import LINE_END, IndicatorMixin
+from .moment import now
+from .tools import accepted_domain, clause_accepts
 
 
 class OpportunityMixin(ModelSQL, ModelView):
-    # The field that stores the opportunity
-    _opportunity_field = 'opportunity'
 
     @classmethod
     def __setup__(cls):
@@ -48,9 +55,12 @@ class OpportunityMixin(ModelSQL, ModelView):
                         **record._opportunity_values(),
                         **values,
                         }])
-            cls.write([record], {cls._opportunity_field: opportunity.id})
+            record._link_opportunity(opportunity)
             if opportunity.employee:
                 Opportunity.opportunity([opportunity])
+
+    def _link_opportunity(self, opportunity):
+        self.__class__.write([self], {'opportunity': opportunity.id})
 
     def _opportunity_values(self):
         "Return the values from which the opportunity is created"
@@ -77,7 +87,175 @@ class OpportunityMixin(ModelSQL, ModelView):
         pass
 
 
-class OriginMixin(OpportunityMixin):
+class FollowedMixin(IndicatorMixin):
+    # _tracking_field is the name of the field of the tracking and
+    # _follow_states are the states in which it is followed up.
+
+    _tracking_field = None
+    _follow_states = []
+    _indicators = ['overdue', 'in_progress', 'concluded']
+
+    trackings = fields.One2Many(
+        'sale.tracking', None, "Trackings",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('party', '=', Eval('party', -1)),
+            ],
+        states={
+            'readonly': ~Eval('party'),
+            })
+    activities = fields.Function(
+        fields.Many2Many(
+            'sale.activity', None, None, "Activities",
+            help="What was done and what is planned in the trackings."),
+        'get_activities')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.trackings.field = cls._tracking_field
+        cls._buttons.update({
+                'follow': {
+                    'invisible': (
+                        ~Eval('state').in_(cls._follow_states)
+                        | ~has_role('group_tracking')),
+                    'readonly': ~Eval('party'),
+                    'depends': ['state', 'party'],
+                    },
+                })
+
+    @classmethod
+    def _indicator_query(cls):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        tracking = Tracking.__table__()
+        record = Column(tracking, cls._tracking_field)
+        return tracking.select(
+            record.as_('record'),
+            Min(Tracking._indicator_rank(tracking)).as_('rank'),
+            where=record != Null,
+            group_by=[record])
+
+    @classmethod
+    def _linked_query(cls, where=None):
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        tracking = Tracking.__table__()
+        record = Column(tracking, cls._tracking_field)
+        query = tracking.select(record, where=record != Null)
+        if where:
+            query.where &= where(tracking)
+        return query
+
+    @classmethod
+    def order_indicator(cls, tables):
+        table, _ = tables[None]
+        if 'indicator' not in tables:
+            query = cls._indicator_query()
+            tables['indicator'] = {
+                None: (query, query.record == table.id),
+                }
+        else:
+            query, _ = tables['indicator'][None]
+        # Those without tracking after the others on any database
+        return [Coalesce(query.rank, len(cls._indicators))]
+
+    @classmethod
+    def get_indicator(cls, records, name):
+        cursor = Transaction().connection.cursor()
+        indicators = {r.id: None for r in records}
+        query = cls._indicator_query()
+        query.where &= fields.SQL_OPERATORS['in'](
+            query.group_by[0], list(indicators))
+        cursor.execute(*query)
+        for id_, rank in cursor:
+            indicators[id_] = cls._indicators[rank]
+        return indicators
+
+    @classmethod
+    def search_indicator(cls, name, clause):
+        # By indexes instead of ranking all the trackings
+        overdue = cls._linked_query(
+            lambda tracking: (tracking.state == 'open')
+            & (tracking.next_activity < now()))
+        open_ = cls._linked_query(lambda tracking: tracking.state == 'open')
+        linked = cls._linked_query()
+        return accepted_domain(clause, {
+                'overdue': [('id', 'in', overdue)],
+                'in_progress': [
+                    ('id', 'in', open_),
+                    ('id', 'not in', overdue),
+                    ],
+                'concluded': [
+                    ('id', 'in', linked),
+                    ('id', 'not in', open_),
+                    ],
+                None: [('id', 'not in', linked)],
+                })
+
+    @classmethod
+    @check_access
+    def _read_trackings(cls, records):
+        """Return the trackings of the records that the user may read
+
+        The most urgent come first."""
+        pool = Pool()
+        ModelAccess = pool.get('ir.model.access')
+        Tracking = pool.get('sale.tracking')
+        if not ModelAccess.check('sale.tracking', raise_exception=False):
+            return []
+        return Tracking.search([
+                (cls._tracking_field, 'in', [r.id for r in records]),
+                ], order=[('indicator', 'ASC'), ('id', 'ASC')])
+
+    @classmethod
+    def get_follow_up(cls, records, name):
+        texts = defaultdict(list)
+        for tracking in cls._read_trackings(records):
+            record = getattr(tracking, cls._tracking_field)
+            texts[record.id].append(tracking.follow_up)
+        # The icon is shown also without the right to read the trackings
+        return {
+            r.id: (
+                f'{LINE_END}\n\n'.join(texts[r.id])
+                or r.indicator_string or None)
+            for r in records}
+
+    @classmethod
+    @check_access
+    def get_activities(cls, records, name):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        activities = {r.id: [] for r in records}
+        trackings = {
+            t.id: getattr(t, cls._tracking_field).id
+            for t in cls._read_trackings(records)}
+        if not trackings:
+            return activities
+        for activity in Activity.search_read([
+                    ('tracking', 'in', list(trackings)),
+                    ('role', 'in', TRACKING_ROLES),
+                    ], fields_names=['tracking'],
+                order=[('date', 'DESC'), ('id', 'DESC')]):
+            activities[trackings[activity['tracking']]].append(activity['id'])
+        return activities
+
+    @classmethod
+    def copy(cls, records, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('trackings')
+        return super().copy(records, default=default)
+
+    @classmethod
+    @ModelView.button_action(
+        'sale_opportunity_management.wizard_tracking_follow_up')
+    def follow(cls, records):
+        pass
+
+
+class Tracking(OpportunityMixin, metaclass=PoolMeta):
+    __name__ = 'sale.tracking'
+
     opportunity_state = fields.Function(
         fields.Selection(
             'get_opportunity_states', "Opportunity State", sort=False,
@@ -115,7 +293,7 @@ class OriginMixin(OpportunityMixin):
     def _origin_states(cls, model):
         pool = Pool()
         Model = pool.get(model)
-        # Who may not read the sales is told how the tracking stands
+        # The state is told also without the right to read the sales
         with without_check_access():
             return [(None, "")] + (
                 Model.fields_get(['state'])['state']['selection'])
@@ -205,10 +383,9 @@ class FollowUp(Wizard):
                 values['business_unit'] = business_unit.id
         return values
 
+    @check_access
     def transition_follow(self):
-        # What the user may not do through the forms, not here either
-        with check_access():
-            self.start.save_tracking()
+        self.start.save_tracking()
         return 'end'
 
     def end(self):
@@ -295,6 +472,7 @@ class FollowUpStart(ModelView):
         else:
             self.operator = Transaction().context.get('employee')
 
+    @check_access
     def find_tracking(self):
         """Return the open tracking to continue
 
@@ -308,13 +486,12 @@ class FollowUpStart(ModelView):
             ('opportunity', self.opportunity and self.opportunity.id),
             ]
         links = [(name, id_) for name, id_ in links if id_]
-        with check_access():
-            trackings = Tracking.search([
-                    ('company', '=', self.company.id),
-                    ('party', '=', self.party.id),
-                    ('state', '=', 'open'),
-                    *((name, 'in', [None, id_]) for name, id_ in links),
-                    ], order=[('start_date', 'DESC'), ('id', 'DESC')])
+        trackings = Tracking.search([
+                ('company', '=', self.company.id),
+                ('party', '=', self.party.id),
+                ('state', '=', 'open'),
+                *((name, 'in', [None, id_]) for name, id_ in links),
+                ], order=[('start_date', 'DESC'), ('id', 'DESC')])
         for name, id_ in links:
             for tracking in trackings:
                 record = getattr(tracking, name)
@@ -324,24 +501,24 @@ class FollowUpStart(ModelView):
             if not tracking.sale and not tracking.opportunity:
                 return tracking
 
+    @check_access
     def find_business_unit(self):
         pool = Pool()
         BusinessUnit = pool.get('sale.business_unit')
         Tracking = pool.get('sale.tracking')
-        with check_access():
-            if trackings := Tracking.search([
-                        ('company', '=', self.company.id),
-                        ('party', '=', self.party.id),
-                        ('business_unit.active', '=', True),
-                        ], limit=1):
-                tracking, = trackings
-                return tracking.business_unit
-            business_units = BusinessUnit.search([
-                    ('company', 'in', [self.company.id, None]),
-                    ], limit=2)
-            if len(business_units) == 1:
-                business_unit, = business_units
-                return business_unit
+        if trackings := Tracking.search([
+                    ('company', '=', self.company.id),
+                    ('party', '=', self.party.id),
+                    ('business_unit.active', '=', True),
+                    ], limit=1):
+            tracking, = trackings
+            return tracking.business_unit
+        business_units = BusinessUnit.search([
+                ('company', 'in', [self.company.id, None]),
+                ], limit=2)
+        if len(business_units) == 1:
+            business_unit, = business_units
+            return business_unit
 
     def save_tracking(self):
         """Continue or create the tracking and plan its activity
@@ -411,11 +588,10 @@ class OpenOpportunity(Wizard):
     start = StateTransition()
     open_ = StateAction('sale_opportunity_management.act_opportunity_open')
 
+    @check_access
     def transition_start(self):
         if not self.record.opportunity:
-            # What the user may not do through the forms, not here either
-            with check_access():
-                self.model.make_opportunity([self.model(self.record.id)])
+            self.model.make_opportunity([self.model(self.record.id)])
         return 'open_'
 
     def do_open_(self, action):

@@ -18,6 +18,14 @@ def this_minute():
     return now().replace(second=0)
 
 
+def minute_after(delay):
+    "Return the first full minute that begins once the delay is over"
+    moment = now() + delay
+    if moment.second:
+        moment += dt.timedelta(minutes=1)
+    return moment.replace(second=0)
+
+
 def next_hour():
     "Return a full hour that is not over when what is planned is saved"
     return (this_minute() + dt.timedelta(minutes=75)).replace(minute=0)

@@ -5,19 +5,19 @@
 import json
 import re
 import unicodedata
-from difflib import SequenceMatcher
 from functools import lru_cache
 
-from sql import Null, Union
+from sql import Null
 
 from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, Index, ModelSQL, ModelView, Unique, fields,
     sequence_ordered)
+from trytond.model.exceptions import AccessError
 from trytond.modules.party.exceptions import EraseError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
-from trytond.tools import escape_wildcard, grouped_slice, likify
+from trytond.tools import grouped_slice
 from trytond.transaction import (
     Transaction, inactive_records, without_check_access)
 
@@ -30,25 +30,31 @@ RATINGS = [
     ('5', "★★★★★"),
     ]
 PHONE_TYPES = ['phone', 'mobile']
-# Nobody reads through more results of the search box
-GLOBAL_LIMIT = 100
-# With an extension at most
-_PHONE_NUMBER = r'[\d\s()+./#*-]*\d[\d\s()+./#*-]*((ext\.?|x)\s*\d+)?'
+# With an extension at most.  Each character has only one place where it can
+# be, as whoever writes a long text must not make the others wait.
+_PHONE_NUMBER = r'[\s()+./#*-]*\d[\d\s()+./#*-]*((ext\.?|x)\s*\d+)?'
+# No number is longer
+_PHONE_LENGTH = 100
 # The legal forms that say nothing about which company it is
 _LEGAL_FORMS = re.compile(
     r'\b(s\s*a\s*s|s\s*a|s\s*l\s*u?|s\s*r\s*l|ltda|cia|e\s*u|inc|llc)\b')
 
 
 @lru_cache(maxsize=4096)
+def fold_name(name):
+    "Return the words of the name without accents, punctuation and case"
+    name = unicodedata.normalize('NFKD', name or '')
+    name = ''.join(c for c in name if not unicodedata.combining(c))
+    name = re.sub(r'[^\w]+', ' ', name.lower().replace('.', ''))
+    return ' '.join(name.split())
+
+
 def normalize_name(name):
     """Return the name without accents, punctuation, legal form and case
 
     Two names with the same normal form are taken for the same customer."""
-    name = unicodedata.normalize('NFKD', name or '')
-    name = ''.join(c for c in name if not unicodedata.combining(c))
-    name = re.sub(r'[^\w]+', ' ', name.lower().replace('.', ''))
-    short = ' '.join(_LEGAL_FORMS.sub(' ', name).split())
-    return short or ' '.join(name.split())
+    name = fold_name(name)
+    return ' '.join(_LEGAL_FORMS.sub(' ', name).split()) or name
 
 
 class Party(metaclass=PoolMeta):
@@ -65,31 +71,6 @@ class Party(metaclass=PoolMeta):
         fields.Text("Rating Comment"),
         'get_typification', setter='set_typification',
         searcher='search_typification')
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        domain = super().search_rec_name(name, clause)
-        _, operator, value, *_ = clause
-        if operator in {'ilike', 'like', '='} and isinstance(value, str):
-            # Tax identifiers are found however they are written
-            code = re.sub(r'[^\w%]|_', '', value)
-            if re.search(r'\d', code) and code != value:
-                domain.append(('identifiers.code_compact', operator, code))
-            # Each condition by itself uses its index
-            with Transaction().set_context(active_test=False), \
-                    without_check_access():
-                queries = [
-                    cls.search([clause], order=[], query=True)
-                    for clause in domain[1:]]
-            domain = [('id', 'in', Union(*queries))]
-        return domain
-
-    @classmethod
-    def search_global(cls, text):
-        for party in cls.search([
-                    ('rec_name', 'ilike', likify(text)),
-                    ], limit=GLOBAL_LIMIT):
-            yield party, party.rec_name, 'tryton-party'
 
     @classmethod
     @without_check_access
@@ -139,7 +120,6 @@ class Party(metaclass=PoolMeta):
         company = ('company', '=', Typification.default_company())
         if ((operator == '=' and value is None)
                 or (operator == 'in' and None in value)):
-            # No typification is an empty one
             query = Typification.search(
                 [company, (name, '!=', None)], order=[], query=True)
             domain = [('id', 'not in', table.select(
@@ -171,57 +151,19 @@ class Party(metaclass=PoolMeta):
         return [typification.rating]
 
     @classmethod
-    def search_similar(cls, name=None, codes=(), values=(), limit=20):
-        """Return the parties that may be the same as the described one
-
-        name is its name, codes its identifiers and values its phone numbers
-        and e-mails, numbers in E.164.  The surest come first: same
-        identifier, same contact mechanism, similar name.
-        """
+    def check_modification(cls, mode, parties, values=None, external=False):
         pool = Pool()
-        ContactMechanism = pool.get('party.contact_mechanism')
-        Identifier = pool.get('party.identifier')
-        parties = {}
-        if codes:
-            for identifier in Identifier.search([
-                        ['OR',
-                            ('code', 'in', list(codes)),
-                            ('code_compact', 'in', list(codes)),
-                            ],
-                        ('party.active', '=', True),
-                        ], limit=limit):
-                parties[identifier.party] = None
-        if values:
-            # E-mails may differ in case
-            for mechanism in ContactMechanism.search([
-                        ['OR', *(('value_compact', 'ilike', escape_wildcard(v))
-                                for v in values)],
-                        ('party.active', '=', True),
-                        ], limit=limit):
-                parties[mechanism.party] = None
-        if normal := normalize_name(name):
-            for party in cls._search_similar_name(name, normal, limit * 5):
-                other = normalize_name(party.name)
-                if (normal in other or other in normal
-                        or SequenceMatcher(None, normal, other).ratio() > .8):
-                    parties[party] = None
-        return list(parties)[:limit]
-
-    @classmethod
-    def _search_similar_name(cls, name, normal, limit):
-        database = Transaction().database
-        words = sorted(normal.split(), key=len, reverse=True)[:2]
-        if not database.has_unaccent():
-            # Any of the letters that may have an accent
-            words = [re.sub(r'[aeiounc]', '_', w) for w in words]
-        parties = cls.search(
-            [('name', 'ilike', f'%{w}%') for w in words], limit=limit)
-        if database.has_similarity():
-            with Transaction().set_context(search_similarity=0.5):
-                parties += cls.search([
-                        ('name', 'ilike', likify(name.strip())),
-                        ], limit=limit)
-        return parties
+        Tracking = pool.get('sale.tracking')
+        super().check_modification(
+            mode, parties, values=values, external=external)
+        if mode == 'delete' and external:
+            # Before what is deleted along refuses and names itself
+            for tracking in Tracking.search([
+                        ('party', 'in', [p.id for p in parties]),
+                        ], limit=1):
+                raise AccessError(gettext(
+                        'sale_opportunity_management.msg_party_delete',
+                        party=tracking.party.rec_name))
 
 
 class Contact(
@@ -303,15 +245,6 @@ class ContactMechanism(metaclass=PoolMeta):
             ],
         help="The person who is reached by it.")
 
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        t = cls.__table__()
-        cls._sql_indexes.update({
-                Index(t, (t.value_compact, Index.Equality())),
-                Index(t, (Index.Unaccent(t.value), Index.Similarity())),
-                })
-
     @fields.depends('contact', '_parent_contact.party')
     def on_change_contact(self):
         if self.contact and self.contact.party:
@@ -322,7 +255,8 @@ class ContactMechanism(metaclass=PoolMeta):
         """Return the text as a phone number in E.164 or None
 
         A national number is read as one of the company's country."""
-        if not text or not re.search(r'\d', text):
+        if (not text or len(text) > _PHONE_LENGTH
+                or not re.search(r'\d', text)):
             return None
         text = re.sub(r'^00', '+', text.strip('% '))
         mechanism = cls(party=None)
@@ -337,7 +271,8 @@ class ContactMechanism(metaclass=PoolMeta):
         It is in E.164 if it is a valid number, only the digits of an
         extension or a short number and None if it is no number at all."""
         text = re.sub(r'^\s*(tel|callto):', '', text or '', flags=re.I)
-        if re.fullmatch(_PHONE_NUMBER, text, flags=re.I):
+        if (len(text) <= _PHONE_LENGTH
+                and re.fullmatch(_PHONE_NUMBER, text, flags=re.I)):
             return cls.compact_phone(text) or re.sub(r'\D', '', text)
 
     @classmethod
@@ -356,20 +291,6 @@ class ContactMechanism(metaclass=PoolMeta):
             return self.url
         protocol = Configuration(1).get_multivalue('dial_protocol')
         return f'{protocol}:{self.value_compact or self.value}'
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        domain = super().search_rec_name(name, clause)
-        _, operator, value = clause
-        if (operator in {'ilike', 'like', '='}
-                and isinstance(value, str)
-                and re.fullmatch(r'[%\d\s()+./-]+', value)):
-            # Numbers are found however they are written
-            if number := cls.compact_phone(value):
-                domain.append(('value_compact', '=', number))
-            elif len(digits := re.sub(r'\D', '', value)) > 3:
-                domain.append(('value_compact', 'ilike', f'%{digits}%'))
-        return domain
 
 
 class Typification(ModelSQL):
@@ -403,7 +324,13 @@ class Typification(ModelSQL):
 
     @classmethod
     def default_company(cls):
-        return Transaction().context.get('company')
+        pool = Pool()
+        User = pool.get('res.user')
+        transaction = Transaction()
+        company = transaction.context.get('company')
+        # The client chooses the company of the context
+        if not transaction.user or company in User.get_companies():
+            return company
 
 
 class Replace(metaclass=PoolMeta):
@@ -417,8 +344,9 @@ class Replace(metaclass=PoolMeta):
             ('sale.tracking', 'party'),
             ('sale.call', 'party'),
             ('sale.task', 'party'),
-            ('sale.meeting', 'party'),
-            ('sale.meeting.attendee', 'party'),
+            ('ir.attachment', 'resource'),
+            ('ir.email', 'resource'),
+            ('ir.note', 'resource'),
             ]
 
     def transition_replace(self):
@@ -432,10 +360,34 @@ class Replace(metaclass=PoolMeta):
             m for m in source.contact_mechanisms
             if m.value_compact not in known]
         result = super().transition_replace()
+        self._move_avatar()
+        self._add_relations()
         Call.update_call_back(parties=[destination.id])
         # The customer must still be found by the other numbers
         ContactMechanism.write(mechanisms, {'active': True})
         return result
+
+    @without_check_access
+    def _move_avatar(self):
+        pool = Pool()
+        Avatar = pool.get('ir.avatar')
+        source, destination = map(str, [self.ask.source, self.ask.destination])
+        # A party has only one
+        if not Avatar.search([('resource', '=', destination)], limit=1):
+            Avatar.write(
+                Avatar.search([('resource', '=', source)]),
+                {'resource': destination})
+
+    @without_check_access
+    def _add_relations(self):
+        pool = Pool()
+        Party = pool.get('party.party')
+        with inactive_records():
+            Party.write([self.ask.destination], {
+                    name: [(
+                            'add',
+                            [r.id for r in getattr(self.ask.source, name)])]
+                    for name in ['categories', 'delivered_to_warehouses']})
 
     def _merge_typifications(self):
         pool = Pool()
@@ -490,37 +442,18 @@ class Erase(metaclass=PoolMeta):
 
     def to_erase(self, party_id):
         pool = Pool()
-        Activity = pool.get('sale.activity')
-        Attendee = pool.get('sale.meeting.attendee')
         Call = pool.get('sale.call')
         Contact = pool.get('party.contact')
         ContactMechanism = pool.get('party.contact_mechanism')
-        DoNotCall = pool.get('sale.do_not_call')
         Identifier = pool.get('party.identifier')
-        Meeting = pool.get('sale.meeting')
         Notification = pool.get('res.notification')
+        Party = pool.get('party.party')
         Task = pool.get('sale.task')
         Tracking = pool.get('sale.tracking')
         Typification = pool.get('party.typification')
-        with inactive_records():
-            numbers = [
-                m.value_compact for m in ContactMechanism.search([
-                        ('party', '=', party_id),
-                        ('type', 'in', PHONE_TYPES),
-                        ('value_compact', '!=', None),
-                        ])]
-        attendees = ['OR',
-            ('party', '=', party_id),
-            ('employee.party', '=', party_id),
-            ('email', 'in', self._get_emails(party_id)),
-            ]
-        notified = {
-            Model: {a.id for a in Model.search([('party', '=', party_id)])}
-            for Model in Activity.activity_models()}
-        # The organiser is told the name of who answers
-        notified[Meeting].update(
-            a.meeting.id for a in Attendee.search(attendees))
+        names = list(Party._name_forms())
         return super().to_erase(party_id) + [
+            (Party, [('id', '=', party_id)], True, names, [None] * len(names)),
             (ContactMechanism, [('party', '=', party_id)], True,
                 ['value_compact'], ['****']),
             (Identifier, [('party', '=', party_id)], True,
@@ -530,41 +463,44 @@ class Erase(metaclass=PoolMeta):
             (Typification, [('party', '=', party_id)], True,
                 ['rating_comment'], [None]),
             (Tracking, [('party', '=', party_id)], True,
-                ['comment', 'conclusion', 'draft'], [None] * 3),
+                ['comment', 'conclusion'], [None] * 2),
             (Call, [('party', '=', party_id)], True,
                 ['phone_number', 'phone_compact', 'summary', 'description'],
                 [None] * 4),
             (Call, [
                     ('party', '=', None),
-                    ('phone_compact', 'in', numbers),
+                    ('phone_compact', 'in', self._get_numbers(party_id)),
                     ], True,
                 ['phone_number', 'phone_compact', 'summary', 'description'],
                 [None, None, '****', None]),
             (Task, [('party', '=', party_id)], True,
                 ['summary', 'description', 'link', 'reason', 'result'],
                 ['****'] + [None] * 4),
-            (Meeting, [('party', '=', party_id)], True,
-                ['summary', 'description', 'agenda', 'place', 'link'],
-                ['****'] + [None] * 4),
-            (Attendee, attendees, False, ['email'], [None]),
-            # The number stays, so that nobody calls it again
-            (DoNotCall, [('number', 'in', numbers)], False,
-                ['reason'], [None]),
             ] + [
             (Notification, [
                     ('model', '=', Model.__name__),
                     ('records', 'in', [json.dumps([i]) for i in sorted(ids)]),
                     ], False,
                 ['label', 'description'], [None] * 2)
-            for Model, ids in notified.items()]
+            for Model, ids in self._get_notified(party_id).items()]
 
     @classmethod
-    def _get_emails(cls, party_id):
+    def _get_numbers(cls, party_id):
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
         with inactive_records():
             return [
-                m.value.lower() for m in ContactMechanism.search([
+                m.value_compact for m in ContactMechanism.search([
                         ('party', '=', party_id),
-                        ('type', '=', 'email'),
-                        ]) if m.value]
+                        ('type', 'in', PHONE_TYPES),
+                        ('value_compact', '!=', None),
+                        ])]
+
+    @classmethod
+    def _get_notified(cls, party_id):
+        "Return by model the ids of what notifications tell of the party"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        return {
+            Model: {a.id for a in Model.search([('party', '=', party_id)])}
+            for Model in Activity.activity_models()}

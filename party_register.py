@@ -17,7 +17,7 @@ from .exceptions import RegisterError
 from .party import PHONE_TYPES, RATINGS, normalize_name
 
 
-class Register(Wizard):
+class RegisterParty(Wizard):
     __name__ = 'party.register'
 
     start = StateView(
@@ -77,7 +77,7 @@ class Register(Wizard):
         return action, {'res_id': self.similar.party.id}
 
 
-class RegisterStart(ModelView):
+class RegisterPartyStart(ModelView):
     __name__ = 'party.register.start'
 
     name = fields.Char(

@@ -2,7 +2,7 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
-from sql import Null
+from sql import Null, Union
 
 from trytond.model import ModelSQL, fields
 from trytond.pool import Pool
@@ -38,7 +38,9 @@ class PhoneMixin(ModelSQL):
         queries = [q for v in values for q in cls._phone_queries(v)]
         if operator in {'!=', 'not in', 'not like', 'not ilike'}:
             return [('id', 'not in', q) for q in queries]
-        return ['OR', ('id', '=', None), *(('id', 'in', q) for q in queries)]
+        if not queries:
+            return [('id', '=', None)]
+        return [('id', 'in', Union(*queries))]
 
     @classmethod
     def _phone_queries(cls, value):

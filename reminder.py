@@ -4,7 +4,6 @@
 
 import datetime as dt
 import json
-from collections import defaultdict
 from email.message import EmailMessage
 
 from sql import Null
@@ -14,13 +13,11 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval
-from trytond.sendmail import send_message_transactional
 from trytond.tools.email_ import format_address
 from trytond.transaction import Transaction
 
 from .moment import this_minute
 
-# What began longer ago needs no reminder any more
 _LATE = dt.timedelta(hours=1)
 
 
@@ -58,18 +55,20 @@ class ReminderMixin(ModelSQL):
 
     def compute_fields(self, field_names=None):
         values = super().compute_fields(field_names=field_names)
-        if (field_names is None
-                or field_names & {'planned_date', 'reminder', 'whole_day'}):
+        if field_names is None or field_names & self._reminder_fields():
             start = values.get('planned_date', self.planned_date)
             date = None
             if start and self.reminder is not None:
                 date = self._reminder_start(start) - self.reminder
             if self.reminder_date != date:
                 values['reminder_date'] = date
-                # What moves is reminded of again
                 if self.reminded:
                     values['reminded'] = None
         return values
+
+    @classmethod
+    def _reminder_fields(cls):
+        return {'planned_date', 'reminder'}
 
     def _reminder_start(self, start):
         return start
@@ -120,20 +119,19 @@ class ReminderMixin(ModelSQL):
     def _send_reminders(cls, activities):
         pool = Pool()
         Notification = pool.get('res.notification')
+        OutgoingEmail = pool.get('sale.outgoing_email')
         User = pool.get('res.user')
-        employees = {
-            e.id for a in activities for e in a.reminded_employees()}
-        users = defaultdict(list)
-        for user in User.search([('employees', 'in', list(employees))]):
-            for employee in user.employees:
-                users[employee].append(user)
-        notifications = []
+        employees = {e for a in activities for e in a.reminded_employees()}
+        users = User.get_by_employee(employees)
+        notifications, messages = [], []
         for activity in activities:
             for employee in activity.reminded_employees():
                 for user in users[employee]:
                     notifications.append(activity._reminder_notification(user))
-                activity._send_reminder(employee)
+                if message := activity._reminder_message(employee):
+                    messages.append((message, activity.date + _LATE))
         Notification.save(notifications)
+        OutgoingEmail.add(messages)
 
     def reminded_employees(self):
         "Return the employees who are reminded"
@@ -145,11 +143,10 @@ class ReminderMixin(ModelSQL):
     def _reminder_notification(self, user):
         pool = Pool()
         Notification = pool.get('res.notification')
-        with Transaction().set_context(
-                language=user.language.code if user.language else None):
+        with user.set_language():
             return Notification(
                 user=user,
-                # What it is about first: the clients cut long labels
+                # The clients cut long labels
                 label=gettext(
                     'sale_opportunity_management.msg_reminder_notification',
                     activity=self.reminder_subject),
@@ -160,7 +157,7 @@ class ReminderMixin(ModelSQL):
                 model=self.__name__,
                 records=json.dumps([self.id]))
 
-    def _send_reminder(self, employee):
+    def _reminder_message(self, employee):
         mechanism = employee.party.contact_mechanism_get('email')
         if not mechanism:
             return
@@ -177,16 +174,16 @@ class ReminderMixin(ModelSQL):
                 activity=self.reminder_subject)
             message.set_content('\n'.join(filter(None, [
                             message['Subject'], self.reminder_details])))
-        send_message_transactional(message)
+        return message
 
     @property
     def reminder_subject(self):
-        "What the reminder is about, in one line"
+        "The subject of the reminder, in one line"
         return ' - '.join(filter(None, [
                     self.summary, self.party.rec_name if self.party else None
                     ]))
 
     @property
     def reminder_details(self):
-        "What else the reminder tells"
+        "The details of the reminder"
         return self.phone

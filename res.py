@@ -2,12 +2,20 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+from collections import defaultdict
+
+from trytond.cache import Cache
+from trytond.i18n import gettext
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 
 class User(metaclass=PoolMeta):
     __name__ = 'res.user'
+
+    _get_working_employees_cache = Cache(
+        __name__ + '.get_working_employees', context=False)
 
     @classmethod
     def get_current_employee(cls):
@@ -18,8 +26,64 @@ class User(metaclass=PoolMeta):
         pool = Pool()
         Employee = pool.get('company.employee')
         employee = Transaction().context.get('employee')
-        if employee in cls.get_employees():
+        if employee in cls.get_working_employees():
             return Employee(employee)
+
+    @classmethod
+    def get_working_employees(cls):
+        "Return the ids of the employees of the user who have not left"
+        pool = Pool()
+        Date = pool.get('ir.date')
+        Employee = pool.get('company.employee')
+        employees = cls.get_employees()
+        periods = cls._get_working_employees_cache.get(employees)
+        if periods is None:
+            with Transaction().set_user(0):
+                periods = tuple(
+                    (e.id, e.start_date, e.end_date)
+                    for e in Employee.browse(employees))
+            cls._get_working_employees_cache.set(employees, periods)
+        if any(start or end for _, start, end in periods):
+            # Not as active, which is at the date that the client chooses
+            today = Date.today()
+            return tuple(
+                id_ for id_, start, end in periods
+                if (start or today) <= today <= (end or today))
+        return employees
+
+    @classmethod
+    def set_preferences(cls, values):
+        # The context of the write hides what is not of the user from the
+        # validation
+        with without_check_access():
+            user = cls(Transaction().user)
+            employees = {e.id: e.company.id for e in user.employees}
+            companies = {c.id for c in user.companies}
+        company, employee = values.get('company'), values.get('employee')
+        if company is not None and company not in companies:
+            raise AccessError(gettext(
+                    'sale_opportunity_management.msg_user_company'))
+        if employee is not None and (
+                employee not in employees
+                or company not in {None, employees[employee]}):
+            raise AccessError(gettext(
+                    'sale_opportunity_management.msg_user_employee'))
+        super().set_preferences(values)
+
+    @classmethod
+    @without_check_access
+    def get_by_employee(cls, employees):
+        users = defaultdict(list)
+        for user in cls.search([
+                    ('employees', 'in', [e.id for e in employees]),
+                    ]):
+            for employee in user.employees:
+                users[employee].append(user)
+        return users
+
+    def set_language(self):
+        return Transaction().set_context(
+            language=self.language.code if self.language else None)
 
     @classmethod
     def check_modification(cls, mode, users, values=None, external=False):

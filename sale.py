@@ -4,7 +4,7 @@
 
 from trytond.pool import PoolMeta
 
-from .indicator import FollowedMixin
+from .follow_up import FollowedMixin
 
 
 class Sale(FollowedMixin, metaclass=PoolMeta):

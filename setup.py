@@ -7,7 +7,7 @@ import os
 import re
 from configparser import ConfigParser
 
-from setuptools import find_packages, setup
+from setuptools import setup
 
 MODULE = 'sale_opportunity_management'
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,15 +26,11 @@ def get_require_version(name):
 config = ConfigParser()
 config.read_string(read('tryton.cfg'))
 info = dict(config.items('tryton'))
-for key in ('depends', 'extras_depend', 'xml'):
+for key in ('depends', 'extras_depend', 'include_dirs'):
     info[key] = info.get(key, '').split()
 version = info['version']
 major_version, minor_version = map(int, version.split('.')[:2])
 
-# country, party and sale are used directly, whatever tryton.cfg gets through
-# its other dependencies; phonenumbers is what normalises the phones
-depends = set(info['depends']) | {
-    'company', 'country', 'party', 'sale', 'sale_opportunity'}
 requires = [
     get_require_version('trytond[html2text]'),
     'icalendar >= 6.1, < 8',
@@ -44,12 +40,14 @@ requires = [
     'relatorio[fodt] >= 0.7.0',
     'Genshi',
     ]
-for depend in sorted(depends):
+for depend in info['depends']:
     if not re.match(r'(ir|res)(\W|$)', depend):
+        # It normalises the phones
         extra = '[phonenumbers]' if depend == 'party' else ''
         requires.append(get_require_version('trytond_%s%s' % (depend, extra)))
 
-import_require = [get_require_version('proteus'), 'tqdm', 'openpyxl']
+import_require = [
+    get_require_version('proteus'), 'tqdm', 'openpyxl', 'python-calamine']
 tests_require = import_require + [
     'aiosmtpd', 'playwright', 'psycopg[binary] >= 3.2', 'psycopg-pool']
 for depend in info['extras_depend']:
@@ -66,13 +64,16 @@ setup(name='trytondo-sale-opportunity-management',
     packages=(
         ['trytond.modules.%s' % MODULE]
         + ['trytond.modules.%s.%s' % (MODULE, p)
-            for p in find_packages(HERE, include=['scripts', 'tests'])]
+            for p in [*info['include_dirs'], 'scripts', 'tests']]
         ),
     package_data={
         'trytond.modules.%s' % MODULE: [
-            'tryton.cfg', '*.xml', '*.fodt', '*.html', '*.csv', '*.xlsx',
-            'view/*.xml', 'locale/*.po', 'icons/*.svg',
+            'tryton.cfg', '*.xml', 'view/*.xml', 'view/*/*.xml',
+            'locale/*.po', 'icons/*.svg',
             'tests/*.rst', 'tests/*.json', 'tests/*.csv', 'tests/*.xlsx'],
+        **{'trytond.modules.%s.%s' % (MODULE, wing): [
+                'tryton.cfg', '*.xml', '*.fodt', '*.html', '*.csv', '*.xlsx']
+            for wing in info['include_dirs']},
         },
     classifiers=[
         'Development Status :: 4 - Beta',

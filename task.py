@@ -17,7 +17,7 @@ from trytond.model import (
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import Transaction
 
 from .activity_mixin import ActivityMixin
 from .exceptions import (
@@ -31,7 +31,6 @@ _KINDS = [
     ('task', "Task"),
     ('incident', "Incident"),
     ]
-# The state of the activity of each status
 _STATUS_STATES = {
     'new': 'pending',
     'not_started': 'pending',
@@ -41,7 +40,6 @@ _STATUS_STATES = {
     'completed': 'done',
     'closed': 'cancelled',
     }
-# The status when only the state of the activity is changed
 _STATE_STATUSES = {
     'pending': 'in_progress',
     'done': 'completed',
@@ -143,7 +141,6 @@ class Task(
         super().__setup__()
         t = cls.__table__()
         cls._sql_indexes.update({
-                # The tabs in their order, with what the rules look at
                 *(Index(
                         t,
                         (t.kind, Index.Equality(cardinality='low')),
@@ -218,27 +215,6 @@ class Task(
             'invisible': ~Eval('status').in_(origins),
             'depends': ['status'],
             }
-
-    @classmethod
-    def __register__(cls, module):
-        cursor = Transaction().connection.cursor()
-        table_h = cls.__table_handler__(module)
-        table = cls.__table__()
-        fill_status = (
-            table_h.column_exist('state')
-            and not table_h.column_exist('status'))
-        if fill_status:
-            # Before they are required
-            for name in ['kind', 'priority', 'status']:
-                table_h.add_column(name, cls._fields[name]._sql_type)
-            cursor.execute(*table.update(
-                    [table.kind, table.priority, table.status],
-                    ['task', 'medium', Case(
-                            (table.state == 'done', 'completed'),
-                            (table.state == 'cancelled', 'closed'),
-                            else_='new')]))
-
-        super().__register__(module)
 
     @classmethod
     def order_priority(cls, tables):
@@ -426,31 +402,20 @@ class Task(
 
     @classmethod
     def _notify_assigned(cls, tasks):
-        pool = Pool()
-        User = pool.get('res.user')
-        transaction = Transaction()
-        if not transaction.context.get('_notify_assigned', True):
+        if not Transaction().context.get('_notify_assigned', True):
             return
         by_assignee = defaultdict(list)
         for task in tasks:
             if task.assignee and task.state == 'pending':
                 by_assignee[task.assignee].append(task)
         for assignee, a_tasks in by_assignee.items():
-            with without_check_access():
-                users = User.search([
-                        ('employees', '=', assignee.id),
-                        ('id', '!=', transaction.user),
-                        ])
-                for user in users:
-                    language = user.language.code if user.language else None
-                    with transaction.set_context(language=language):
-                        label = ngettext(
-                            'sale_opportunity_management.msg_task_assigned',
-                            len(a_tasks),
-                            task=a_tasks[0].rec_name,
-                            number=len(a_tasks))
-                    cls.notify_user(
-                        a_tasks[:100], 'tryton-sale-task', label, user=user)
+            assignee.notify(
+                a_tasks, 'tryton-sale-task',
+                lambda: ngettext(
+                    'sale_opportunity_management.msg_task_assigned',
+                    len(a_tasks),
+                    task=a_tasks[0].rec_name,
+                    number=len(a_tasks)))
 
     @classmethod
     def tracking_query(cls, trackings):
@@ -503,7 +468,6 @@ class Task(
 
     @classmethod
     def save_result(cls, tasks, values):
-        # The description says what has to be done
         values = values.copy()
         values['result'] = values.pop('description', None)
         super().save_result(tasks, values)

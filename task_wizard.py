@@ -20,12 +20,11 @@ class Wait(Wizard):
             ])
     wait = StateTransition()
 
+    @check_access
     def transition_wait(self):
         pool = Pool()
         Task = pool.get('sale.task')
-        # What the user may not do through the forms, not here either
-        with check_access():
-            Task.set_status(self.records, 'waiting', reason=self.start.reason)
+        Task.set_status(self.records, 'waiting', reason=self.start.reason)
         return 'end'
 
 
@@ -51,13 +50,13 @@ class Postpone(Wizard):
     def default_start(self, fields):
         return {'date': max(t.planned_date for t in self.records)}
 
+    @check_access
     def transition_postpone(self):
         pool = Pool()
         Task = pool.get('sale.task')
-        with check_access():
-            Task.set_status(
-                self.records, 'postponed',
-                planned_date=self.start.date, reason=self.start.reason)
+        Task.set_status(
+            self.records, 'postponed',
+            planned_date=self.start.date, reason=self.start.reason)
         return 'end'
 
 
@@ -95,6 +94,7 @@ class CreateTask(Wizard):
             values['assignee'] = tracking.operator.id
         return values
 
+    @check_access
     def transition_create_(self):
         pool = Pool()
         Task = pool.get('sale.task')
@@ -102,9 +102,7 @@ class CreateTask(Wizard):
         values = {
             name: value for name, value in self.start._save_values().items()
             if value is not None}
-        # What the user may not do through the forms, not here either
-        with check_access():
-            Task.create([values])
+        Task.create([values])
         return 'end'
 
 
@@ -130,14 +128,13 @@ class LinkTask(Wizard):
             'tracking': self.record.id,
             }
 
+    @check_access
     def transition_link(self):
         pool = Pool()
         Task = pool.get('sale.task')
-        # What the user may not do through the forms, not here either
-        with check_access():
-            Task.write(list(self.start.tasks), {
-                    'linked_trackings': [('add', [self.record.id])],
-                    })
+        Task.write(list(self.start.tasks), {
+                'linked_trackings': [('add', [self.record.id])],
+                })
         return 'end'
 
 

@@ -2,6 +2,16 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import re
+
+# Not by email-validator: once it is installed, Tryton asks the DNS for the
+# domain of each address that is saved
+_EMAIL = re.compile(r'[^@\s<>(),;:"]+@[^@\s<>(),;:"]+\.[^@\s<>(),;:".]{2,}')
+
+
+def is_email(text):
+    return bool(_EMAIL.fullmatch(text))
+
 
 def clause_accepts(clause, key):
     "Return if the clause of a search on equality or a list accepts the key"

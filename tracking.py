@@ -4,42 +4,32 @@
 
 from collections import defaultdict
 
-from sql import Null
+from sql import Null, Union
 from sql.aggregate import Count
 from sql.functions import CharLength
 
 from trytond import backend
-from trytond.i18n import gettext, ngettext
+from trytond.i18n import gettext
 from trytond.model import ChatMixin, Index, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
-from trytond.modules.company.model import (
-    employee_field, reset_employee, set_employee)
+from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice, likify
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import (
+    Transaction, inactive_records, without_check_access)
 
-from .assign import AssignMixin
-from .campaign_attend import AttendMixin
-from .campaign_panel import PanelMixin
-from .campaign_queue import QueueMixin
+from .activity import TRACKING_ROLES
 from .channel import has_role
-from .exceptions import PendingActivityWarning
-from .follow_up import OriginMixin
-from .indicator import FollowUpMixin
-from .party import GLOBAL_LIMIT, PHONE_TYPES, RATINGS
+from .party import PHONE_TYPES, RATINGS
+from .party_search import GLOBAL_LIMIT
 from .phone import PhoneMixin
-from .tracking_close import CloseMixin
-from .tracking_similar import SimilarMixin
 
 _is_manager = has_role('group_tracking_manager')
 _is_administrator = has_role('group_tracking_admin')
 
 
-class Tracking(
-        AssignMixin, CloseMixin, SimilarMixin, PanelMixin, AttendMixin,
-        QueueMixin, OriginMixin, FollowUpMixin, PhoneMixin, Workflow,
-        ModelView, ChatMixin):
+class Tracking(PhoneMixin, Workflow, ModelView, ChatMixin):
     __name__ = 'sale.tracking'
     _history = True
     _rec_name = 'number'
@@ -145,7 +135,7 @@ class Tracking(
     activities = fields.One2Many(
         'sale.activity', 'tracking', "Activities", readonly=True,
         filter=[
-            ('role', '!=', 'attendee'),
+            ('role', 'in', TRACKING_ROLES),
             ],
         order=[('date', 'DESC'), ('id', 'DESC')])
     calls = fields.One2Many(
@@ -181,12 +171,6 @@ class Tracking(
         order=[('task.date', 'DESC'), ('task.id', 'DESC')],
         help="The tasks and incidents that were not created from the "
         "tracking but are shown on it.")
-    meetings = fields.One2Many(
-        'sale.meeting', 'tracking', "Meetings", states=_states,
-        domain=[
-            ('company', '=', Eval('company', -1)),
-            ],
-        order=[('date', 'DESC'), ('id', 'DESC')])
     interest = fields.Selection(
         'get_interests', "Interest", readonly=True, sort=False,
         help="The interest of the last answered call.")
@@ -214,9 +198,11 @@ class Tracking(
     @classmethod
     def __setup__(cls):
         cls.number.search_unaccented = False
+        cls.closed_by.readonly = True
         super().__setup__()
         t = cls.__table__()
         cls._sql_indexes.update({
+                Index(t, (t.party, Index.Range())),
                 Index(
                     t,
                     (t.party, Index.Equality()),
@@ -237,7 +223,7 @@ class Tracking(
                 Index(
                     t,
                     (t.id, Index.Range()),
-                    include=[t.company, t.channel, t.campaign, t.operator],
+                    include=cls._rule_columns(t),
                     where=t.state == 'open'),
                 Index(
                     t,
@@ -251,17 +237,13 @@ class Tracking(
                     t,
                     (t.start_date, Index.Range(order='DESC')),
                     (t.id, Index.Range(order='DESC')),
-                    include=[
-                        t.company, t.channel, t.campaign, t.operator,
-                        t.next_activity],
+                    include=[*cls._rule_columns(t), t.next_activity],
                     where=t.state == 'open'),
                 Index(
                     t,
                     (t.start_date, Index.Range(order='DESC')),
                     (t.id, Index.Range(order='DESC')),
-                    include=[
-                        t.company, t.channel, t.campaign, t.operator,
-                        t.state]),
+                    include=[*cls._rule_columns(t), t.state]),
                 Index(t, (t.operator, Index.Range()), (t.id, Index.Range())),
                 Index(t, (t.channel, Index.Range()), (t.id, Index.Range())),
                 # The indicators of sales and opportunities
@@ -297,14 +279,6 @@ class Tracking(
                     'invisible': Eval('state') != 'open',
                     'depends': ['state'],
                     },
-                'close': {
-                    'invisible': Eval('state') != 'open',
-                    'depends': ['state'],
-                    },
-                'reopen': {
-                    'invisible': Eval('state') != 'closed',
-                    'depends': ['state'],
-                    },
                 })
 
     @classmethod
@@ -314,13 +288,32 @@ class Tracking(
         created = not backend.TableHandler.table_exist(cls._table)
         super().__register__(module)
         if created:
-            # Who works with trackings looks everywhere for them and for the
-            # customers
             model = Model.__table__()
             cursor = Transaction().connection.cursor()
             cursor.execute(*model.update(
                     [model.global_search_p], [True],
                     where=model.name.in_([cls.__name__, 'party.party'])))
+
+    @classmethod
+    def _rule_columns(cls, table):
+        "Return the columns that the rules look at"
+        return [table.company, table.channel, table.operator]
+
+    @classmethod
+    def is_administrator(cls):
+        return cls._has_group('group_tracking_admin')
+
+    @classmethod
+    def is_manager(cls):
+        return cls._has_group('group_tracking_manager')
+
+    @classmethod
+    def _has_group(cls, name):
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        group = ModelData.get_id('sale_opportunity_management', name)
+        return Transaction().user == 0 or group in User.get_groups()
 
     @classmethod
     def order_number(cls, tables):
@@ -481,20 +474,19 @@ class Tracking(
         pool = Pool()
         Party = pool.get('party.party')
         _, operator, *extra = clause
-        if operator.startswith('!') or operator.startswith('not '):
-            bool_op = 'AND'
-        else:
-            bool_op = 'OR'
         t = cls.__table__()
         # The customers that are not active any more have their trackings
-        with Transaction().set_context(active_test=False), \
-                without_check_access():
+        with inactive_records(), without_check_access():
             parties = Party.search(
                 [('rec_name', operator, *extra)], order=[], query=True)
-        return [bool_op,
-            ('number', operator, *extra),
-            ('id', 'in', t.select(t.id, where=t.party.in_(parties))),
-            ]
+            by_party = t.select(t.id, where=t.party.in_(parties))
+            number = ('number', operator, *extra)
+            if operator.startswith('!') or operator.startswith('not '):
+                return [number, ('id', 'in', by_party)]
+            # Each one uses its index
+            return [('id', 'in', Union(
+                        cls.search([number], order=[], query=True),
+                        by_party))]
 
     @classmethod
     def search_global(cls, text):
@@ -562,9 +554,7 @@ class Tracking(
             cls, mode, trackings, values=None, external=False):
         super().check_modification(
             mode, trackings, values=values, external=external)
-        if mode == 'create':
-            cls._warn_similar(trackings)
-        elif mode == 'write' and external and 'party' in values:
+        if mode == 'write' and external and 'party' in values:
             for tracking in trackings:
                 if (tracking.party.id != values['party']
                         and tracking.activities):
@@ -610,6 +600,7 @@ class Tracking(
         to_write = []
         for sub_trackings in grouped_slice(list(trackings), 500):
             sub_trackings = cls.browse(sub_trackings)
+            cls._lock_summary(sub_trackings)
             summaries = {
                 t.id: dict.fromkeys(
                     ['interest', 'last_activity', 'next_activity'])
@@ -644,12 +635,26 @@ class Tracking(
                 cls.write(*to_write)
 
     @classmethod
+    def _lock_summary(cls, trackings):
+        transaction = Transaction()
+        if not transaction.database.has_select_for():
+            return
+        # A lock alone would let go on who has read the activities before and
+        # summarises once it is free: what was written makes them begin again
+        cursor = transaction.connection.cursor()
+        table = cls.__table__()
+        cursor.execute(*table.update(
+                [table.state], [table.state],
+                where=fields.SQL_OPERATORS['in'](
+                    table.id, sorted(map(int, trackings)))))
+
+    @classmethod
     def copy(cls, trackings, default=None):
         default = default.copy() if default is not None else {}
         for name in [
                 'number', 'activities', 'calls', 'tasks', 'linked_tasks',
-                'meetings', 'opportunity', 'sale', 'interest',
-                'last_activity', 'next_activity', 'end_date', 'closed_by']:
+                'opportunity', 'sale', 'interest', 'last_activity',
+                'next_activity', 'end_date', 'closed_by']:
             default.setdefault(name, None)
         default.setdefault('start_date', cls.default_start_date())
         return super().copy(trackings, default=default)
@@ -677,51 +682,3 @@ class Tracking(
         'sale_opportunity_management.wizard_tracking_link_task')
     def link_task(cls, trackings):
         pass
-
-    @classmethod
-    @ModelView.button
-    @Workflow.transition('closed')
-    @set_employee('closed_by')
-    def close(cls, trackings):
-        pool = Pool()
-        Date = pool.get('ir.date')
-        cls._cancel_pending(trackings)
-        by_company = defaultdict(list)
-        for tracking in trackings:
-            by_company[tracking.company].append(tracking)
-        for company, c_trackings in by_company.items():
-            with Transaction().set_context(company=company.id):
-                today = Date.today()
-            cls.write(c_trackings, {'end_date': today})
-
-    @classmethod
-    def _cancel_pending(cls, trackings):
-        pool = Pool()
-        Warning = pool.get('res.user.warning')
-        pending = cls.search_pending(trackings)
-        activities = [a for p in pending.values() for a in p]
-        if activities:
-            key = Warning.format('tracking_close_pending', activities)
-            if Warning.check(key):
-                raise PendingActivityWarning(key, ngettext(
-                        'sale_opportunity_management'
-                        '.msg_tracking_close_pending',
-                        len(activities),
-                        tracking=activities[0].tracking.rec_name,
-                        activity=activities[0].rec_name,
-                        number=len(activities)))
-        cls.cancel_pending(trackings)
-
-    @classmethod
-    @ModelView.button
-    def reopen(cls, trackings):
-        cls._reopen(trackings)
-        # They can be pending only once their trackings are open
-        cls.restore_pending(trackings)
-
-    @classmethod
-    @Workflow.transition('open')
-    @reset_employee('closed_by')
-    def _reopen(cls, trackings):
-        cls._warn_similar(trackings)
-        cls.write(trackings, {'end_date': None, 'conclusion': None})

@@ -2,19 +2,25 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
-from trytond.i18n import gettext
-from trytond.model import ModelSQL, ModelView, fields
-from trytond.pool import Pool
+from collections import defaultdict
+
+from trytond.i18n import gettext, ngettext
+from trytond.model import ModelView, Workflow, fields
+from trytond.modules.company.model import reset_employee, set_employee
+from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
-from .exceptions import CloseTrackingError
+from .activity import TRACKING_ROLES
+from .exceptions import CloseTrackingError, PendingActivityWarning
 
 
-class CloseMixin(ModelSQL, ModelView):
+class Tracking(metaclass=PoolMeta):
+    __name__ = 'sale.tracking'
+
     conclusion = fields.Text(
         "Conclusion",
         states={
@@ -29,6 +35,14 @@ class CloseMixin(ModelSQL, ModelView):
         cls._buttons.update({
                 'conclude': {
                     'invisible': Eval('state') != 'open',
+                    'depends': ['state'],
+                    },
+                'close': {
+                    'invisible': Eval('state') != 'open',
+                    'depends': ['state'],
+                    },
+                'reopen': {
+                    'invisible': Eval('state') != 'closed',
                     'depends': ['state'],
                     },
                 })
@@ -56,18 +70,21 @@ class CloseMixin(ModelSQL, ModelView):
         for Model, activities in cls.search_pending(trackings).items():
             if issubclass(Model, Call):
                 continue
-            # Who closes the tracking may not reach what is left of it
+            # The activities left alone may be out of reach for the user
             with Transaction().set_context(_leave_tracking=True), \
                     without_check_access():
+                by_assignee = defaultdict(list)
                 for activity in activities:
-                    values = {'tracking': None}
-                    if not activity.assignee:
-                        # Somebody must see it
-                        values['assignee'] = (
-                            activity.tracking.operator.id
-                            if activity.tracking.operator
-                            else Transaction().context.get('employee'))
-                    Model.write([activity], values)
+                    # An activity without tracking is seen by its assignee only
+                    by_assignee[
+                        activity.assignee or activity.tracking.operator
+                        or Transaction().context.get('employee')
+                        ].append(activity)
+                for assignee, a_activities in by_assignee.items():
+                    Model.write(a_activities, {
+                            'tracking': None,
+                            'assignee': assignee and int(assignee),
+                            })
         cls.update_activities(trackings)
 
     @classmethod
@@ -81,7 +98,7 @@ class CloseMixin(ModelSQL, ModelView):
         "Bring back what was cancelled by closing the trackings"
         pool = Pool()
         Activity = pool.get('sale.activity')
-        # Who reopens the tracking may not reach all of it
+        # Some may be out of reach for the user
         with without_check_access():
             for Model in Activity.activity_models():
                 for sub_trackings in grouped_slice(trackings, 500):
@@ -92,23 +109,28 @@ class CloseMixin(ModelSQL, ModelView):
                                 ('state_before_close', '!=', None),
                                 ], order=[]))
 
-    @property
-    def has_result(self):
-        "If the last activity says how it ended"
+    @classmethod
+    def search_without_result(cls, trackings):
+        "Return the trackings whose last activity does not say how it ended"
         pool = Pool()
         Activity = pool.get('sale.activity')
-        lines = Activity.search([
-                ('tracking', '=', self.id),
-                ('state', '=', 'done'),
-                ('role', '!=', 'attendee'),
-                ], order=[('date', 'DESC'), ('id', 'DESC')], limit=1)
-        if lines:
-            activity, = Activity.get_activities(lines)
-            return bool(
-                activity.description
-                or getattr(activity, 'result', None)
-                or getattr(activity, 'interest', None) not in {None, '0'})
-        return False
+        cursor = Transaction().connection.cursor()
+        last = {}
+        for sub_trackings in grouped_slice(trackings, 500):
+            activity = Activity.__table__()
+            cursor.execute(*activity.select(
+                    activity.tracking, activity.id,
+                    where=fields.SQL_OPERATORS['in'](
+                        activity.tracking, [t.id for t in sub_trackings])
+                    & (activity.state == 'done')
+                    & activity.role.in_(TRACKING_ROLES),
+                    order_by=[activity.date, activity.id]))
+            last.update(cursor)
+        lines = Activity.browse(list(last.values()))
+        activities = dict(zip(last, Activity.get_activities(lines)))
+        return [
+            t for t in trackings
+            if t.id not in activities or not activities[t.id].has_result]
 
     @classmethod
     def copy(cls, trackings, default=None):
@@ -121,6 +143,53 @@ class CloseMixin(ModelSQL, ModelView):
         'sale_opportunity_management.wizard_tracking_close')
     def conclude(cls, trackings):
         pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('closed')
+    @set_employee('closed_by')
+    def close(cls, trackings):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        cls._cancel_pending(trackings)
+        by_company = defaultdict(list)
+        for tracking in trackings:
+            by_company[tracking.company].append(tracking)
+        for company, c_trackings in by_company.items():
+            with Transaction().set_context(company=company.id):
+                today = Date.today()
+            cls.write(c_trackings, {'end_date': today})
+
+    @classmethod
+    def _cancel_pending(cls, trackings):
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        pending = cls.search_pending(trackings)
+        activities = [a for p in pending.values() for a in p]
+        if activities:
+            key = Warning.format('tracking_close_pending', activities)
+            if Warning.check(key):
+                raise PendingActivityWarning(key, ngettext(
+                        'sale_opportunity_management'
+                        '.msg_tracking_close_pending',
+                        len(activities),
+                        tracking=activities[0].tracking.rec_name,
+                        activity=activities[0].rec_name,
+                        number=len(activities)))
+        cls.cancel_pending(trackings)
+
+    @classmethod
+    @ModelView.button
+    def reopen(cls, trackings):
+        cls._reopen(trackings)
+        cls.restore_pending(trackings)
+
+    @classmethod
+    @Workflow.transition('open')
+    @reset_employee('closed_by')
+    def _reopen(cls, trackings):
+        cls._warn_similar(trackings)
+        cls.write(trackings, {'end_date': None, 'conclusion': None})
 
 
 class Close(Wizard):
@@ -146,7 +215,7 @@ class Close(Wizard):
         trackings = self._trackings
         pending = self.model.search_pending(trackings)
         if (any(pending.values())
-                or not all(t.has_result for t in trackings)):
+                or self.model.search_without_result(trackings)):
             return 'start'
         with check_access():
             self.model.close(self.model.browse(trackings))
@@ -167,7 +236,8 @@ class Close(Wizard):
             'number': len(trackings),
             'activities': lines,
             'activities_number': len(lines),
-            'without_result': not all(t.has_result for t in trackings),
+            'without_result': bool(
+                self.model.search_without_result(trackings)),
             'pending': 'cancel' if lines else None,
             }
         if len(trackings) == 1:
@@ -176,27 +246,26 @@ class Close(Wizard):
                 values['activity'] = lines[0]
         return values
 
+    @check_access
     def transition_close(self):
         if self.start.pending == 'record':
             return 'result'
-        # What the user may not do through the forms, not here either
-        with check_access():
-            trackings = self.model.browse(self._trackings)
-            pending = {
-                (Model, a.id) for Model, activities
-                in self.model.search_pending(trackings).items()
-                for a in activities}
-            if len(pending) != (self.start.activities_number or 0):
-                raise CloseTrackingError(gettext(
-                        'sale_opportunity_management'
-                        '.msg_tracking_close_changed'))
-            if self.start.pending == 'keep':
-                self.model.keep_pending(trackings)
-            self.model.cancel_pending(trackings)
-            if self.start.conclusion:
-                self.model.write(
-                    trackings, {'conclusion': self.start.conclusion})
-            self.model.close(self.model.browse(trackings))
+        trackings = self.model.browse(self._trackings)
+        pending = {
+            (Model, a.id) for Model, activities
+            in self.model.search_pending(trackings).items()
+            for a in activities}
+        if len(pending) != (self.start.activities_number or 0):
+            raise CloseTrackingError(gettext(
+                    'sale_opportunity_management'
+                    '.msg_tracking_close_changed'))
+        if self.start.pending == 'keep':
+            self.model.keep_pending(trackings)
+        self.model.cancel_pending(trackings)
+        if self.start.conclusion:
+            self.model.write(
+                trackings, {'conclusion': self.start.conclusion})
+        self.model.close(self.model.browse(trackings))
         return 'end'
 
     def do_result(self, action):

@@ -3,15 +3,16 @@
 # terms.
 
 from trytond.i18n import gettext, ngettext
-from trytond.model import ModelSQL, ModelView, fields
-from trytond.pool import Pool
+from trytond.model import fields
+from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import SimilarTrackingWarning
 
 
-class SimilarMixin(ModelSQL, ModelView):
+class Tracking(metaclass=PoolMeta):
+    __name__ = 'sale.tracking'
 
     @fields.depends(
         'id', 'company', 'party', 'business_unit', 'state',
@@ -23,6 +24,14 @@ class SimilarMixin(ModelSQL, ModelView):
             for similar in self._search_similar([self]):
                 notifications.append(('warning', self._similar_text(similar)))
         return notifications
+
+    @classmethod
+    def check_modification(
+            cls, mode, trackings, values=None, external=False):
+        super().check_modification(
+            mode, trackings, values=values, external=external)
+        if mode == 'create':
+            cls._warn_similar(trackings)
 
     @classmethod
     def _search_similar(cls, trackings):

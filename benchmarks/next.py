@@ -36,7 +36,8 @@ _INSERT = """
 INSERT INTO sale_tracking (
     number, party, company, business_unit, start_date, state, campaign,
     priority, attempts, next_attempt, callback_date, reserved_for, operator)
-SELECT 'B' || i, %(party)s, %(company)s, %(unit)s, CURRENT_DATE,
+SELECT 'B' || i, %(first)s + i - %(begin)s, %(company)s, %(unit)s,
+    CURRENT_DATE,
     CASE WHEN (i / 10) %% 20 = 19 THEN 'closed' ELSE 'open' END,
     (%(campaigns)s::int[])[1 + i %% 10],
     CASE WHEN (i / 10) %% 10 < 7 THEN '4' ELSE (1 + (i / 10) %% 3)::text END,
@@ -52,6 +53,12 @@ SELECT 'B' || i, %(party)s, %(company)s, %(unit)s, CURRENT_DATE,
     CASE WHEN (i / 10) %% 3 = 0 THEN
         (%(operators)s::int[])[1 + (i / 500) %% 16] END
 FROM generate_series(%(begin)s::int, %(end)s::int) AS i
+"""
+_INSERT_PARTIES = """
+INSERT INTO party_party (code, name, active)
+SELECT 'B' || i, 'Customer ' || i, true
+FROM generate_series(%(begin)s::int, %(end)s::int) AS i
+RETURNING id
 """
 _FLOOR = """
 UPDATE sale_tracking SET taken_by = %s, taken_date = now() AT TIME ZONE 'UTC'
@@ -110,7 +117,6 @@ def set_up():
                 'state': 'running',
                 } for i in range(CAMPAIGNS)])
     return {
-        'party': party.id,
         'company': company.id,
         'unit': unit.id,
         'campaigns': [c.id for c in campaigns],
@@ -218,8 +224,12 @@ def main(database, filename):
     print("asserts", "on" if __debug__ else "off")
     result, size = {}, 0
     for new_size in SIZES:
-        execute(database, _INSERT, {
-                **ids, 'begin': size + 1, 'end': new_size})
+        slice_ = {'begin': size + 1, 'end': new_size}
+        with Transaction().start(database, 0) as transaction:
+            cursor = transaction.connection.cursor()
+            cursor.execute(_INSERT_PARTIES, slice_)
+            first = min(id_ for id_, in cursor)
+        execute(database, _INSERT, {**ids, **slice_, 'first': first})
         size = new_size
         for floor in [True, False]:
             for sessions in SESSIONS:

@@ -9,6 +9,7 @@ reset. The scheduled tasks run too, and what is sent by e-mail is kept in that
 folder: it reaches nobody."""
 
 import argparse
+import glob
 import json
 import os
 import shutil
@@ -34,13 +35,6 @@ DATABASE = 'demo'
 MODULE = 'sale_opportunity_management'
 HOST = '127.0.0.1'
 MAIL_PORT = 8025
-# As trytond does by default, but with a profile for each conversion as
-# several may run at once
-CONVERT_COMMAND = (
-    'soffice "-env:UserInstallation=file://%(directory)s/profile" --headless '
-    '--nolockcheck --nodefault --norestore '
-    '--convert-to "%(output_extension)s" '
-    '--outdir "%(directory)s" "%(input_path)s"')
 
 
 def program(name):
@@ -91,8 +85,6 @@ def write_config(port, mail_port, web_root):
         f'meeting_base = {url}',
         f'calendar_base = {url}',
         ]
-    if shutil.which('soffice'):
-        lines += ['[report]', f'convert_command = {CONVERT_COMMAND}']
     with open(CONFIG, 'w') as fp:
         fp.write('\n'.join(lines) + '\n')
 
@@ -125,12 +117,10 @@ def create_database():
 def update_database():
     "Take over the changes of the module made since the last time"
     changed = max(
-        os.path.getmtime(os.path.join(folder, name))
-        for folder in [ROOT, os.path.join(ROOT, 'view'),
-            os.path.join(ROOT, 'locale')]
-        if os.path.isdir(folder)
-        for name in os.listdir(folder)
-        if name.endswith(('.py', '.xml', '.cfg', '.po', '.fodt')))
+        os.path.getmtime(path)
+        for pattern in ['*', '*/*', 'view/*/*']
+        for path in glob.glob(os.path.join(ROOT, pattern))
+        if path.endswith(('.py', '.xml', '.cfg', '.po', '.fodt', '.html')))
     if os.path.getmtime(USERS) < changed:
         print("Updating the database...", flush=True)
         subprocess.run([

@@ -9,6 +9,7 @@ import sys
 import time
 import xmlrpc.client
 from argparse import ArgumentParser
+from contextlib import suppress
 from getpass import getpass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -29,21 +30,24 @@ except ImportError:
     sys.exit("proteus must be installed to use %s" % prog)
 
 from trytond.exceptions import UserError
-from trytond.modules.sale_opportunity_management.contact_file import (
-    ContactFile, FileError, Rejects)
+from trytond.modules.sale_opportunity_management.importing.exceptions import (
+    FileError)
+from trytond.modules.sale_opportunity_management.importing.file import (
+    ContactFile, Rejects, get_rejects_encoding)
 
 COUNTS = {
     'created': "customers created",
+    'merged': "rows merged into those of other rows",
     'updated': "customers updated",
+    'matched': "rows matched with existing customers",
+    'rejected': "rows rejected",
     'persons': "persons created",
     'trackings': "trackings created",
-    'skipped': "rows skipped because they exist already",
-    'rejected': "rows rejected",
     }
 
 
 class _Progress:
-    "What is shown when tqdm is missing"
+    "The progress without tqdm"
 
     def __init__(self, total=None, **kwargs):
         self.total = total
@@ -93,6 +97,15 @@ def import_contacts(
     counts = dict.fromkeys(COUNTS, 0)
     with open(filename, 'rb') as file:
         contacts = ContactFile(file)
+        if progress:
+            print_ignored(contacts)
+        if not options.get('dry_run'):
+            options['contact_import'] = proxy.begin({
+                    **options,
+                    'file_name': os.path.basename(filename),
+                    'headings': contacts.headings,
+                    'columns': contacts.columns,
+                    }, context)
         with RejectsFile(rejects, contacts) as rejects_file:
             bar, done = None, 0
             try:
@@ -109,6 +122,8 @@ def import_contacts(
                     done += size
                     if bar is not None:
                         bar.update(size)
+                if not options.get('dry_run'):
+                    proxy.end(options['contact_import'], context)
             except BaseException as e:
                 e.rows_done = max(start, done)
                 raise
@@ -122,6 +137,14 @@ def import_contacts(
         }
 
 
+def print_ignored(contacts):
+    "Print the columns that are not imported"
+    for heading in contacts.unknown:
+        print("Unknown column: %s" % heading)
+    for sheet in contacts.other_sheets:
+        print("Sheet that is not imported: %s" % sheet)
+
+
 class RejectsFile:
     "Write the rejects to a file that is made once there is one"
 
@@ -131,6 +154,9 @@ class RejectsFile:
         self.file = None
 
     def __enter__(self):
+        # Those of another time are no longer what is to be corrected
+        with suppress(FileNotFoundError):
+            os.remove(self.filename)
         return self
 
     def __exit__(self, type, value, traceback):
@@ -141,10 +167,12 @@ class RejectsFile:
         if not rejects:
             return
         if not self.file:
-            # The mark tells spreadsheets the encoding
             self.file = open(
-                self.filename, 'w', encoding='utf-8-sig', newline='')
-            self.rejects = Rejects(self.file, self.contacts.headings)
+                self.filename, 'w', newline='', errors='backslashreplace',
+                encoding=get_rejects_encoding(self.contacts.encoding))
+            self.rejects = Rejects(
+                self.file, self.contacts.headings, self.contacts.columns,
+                self.contacts.delimiter)
         self.rejects.write_rows(rows, rejects)
         self.file.flush()
 
@@ -210,8 +238,6 @@ def do_import(
         company = find_id('company.company', company, 'rec_name')
     result = import_contacts(
         filename, company=company or None, progress=True, **options)
-    for heading in result['unknown']:
-        print("Unknown column: %s" % heading)
     for name, label in COUNTS.items():
         if result[name]:
             print("%s %s" % (result[name], label))
@@ -243,6 +269,9 @@ def run():
     parser.add_argument('--duplicates', choices=['skip', 'update', 'new'],
         default='skip',
         help='what to do with customers that exist already')
+    parser.add_argument('--shared', choices=['new', 'reject'], default='new',
+        help='what to do with customers whose phone number or e-mail is also '
+        'of a customer with another name')
     parser.add_argument('--country',
         help='the code of the country of the rows without one')
     parser.add_argument('--trackings', action='store_true',
@@ -291,7 +320,7 @@ def run():
 
 
 def print_rest(args, exception):
-    "Tell how to import what was not"
+    "Print how to import the rows that are left"
     done = getattr(exception, 'rows_done', None)
     if args.dry_run or not done:
         return

@@ -11,7 +11,7 @@ from trytond.transaction import Transaction, check_access
 
 
 class TrackingTestMixin:
-    "What the tests of this module share"
+    "Helpers of the tests"
 
     @classmethod
     def setUpClass(cls):

@@ -6,7 +6,7 @@ import re
 import tempfile
 import time
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 # Chromium as root in a container, without looking for its own services
 _FLAGS = [
@@ -80,6 +80,12 @@ class Sao:
         self.page.wait_for_timeout(100)
         while self._pending or time.monotonic() - self._last < .3:
             assert time.monotonic() < end, "the server does not answer"
+            start = time.monotonic()
+            # On a slow machine the client still draws, and asks more later
+            self.page.evaluate(
+                'new Promise(resolve => setTimeout(resolve))')
+            if time.monotonic() - start > .1:
+                self._last = time.monotonic()
             self.page.wait_for_timeout(50)
 
     def login(self, login, password):
@@ -132,6 +138,12 @@ class Sao:
 
     def field(self, name):
         return self.scope.locator(f'[name="{name}"]:visible').first
+
+    def value(self, name):
+        "Wait until the field shows something and return it"
+        # The name of a record may come after the record
+        expect(self.field(name)).not_to_have_value('', timeout=60_000)
+        return self.field(name).input_value()
 
     def fill(self, name, value):
         field = self.field(name)
@@ -204,10 +216,10 @@ class Sao:
 
     def rows(self):
         "The texts of the rows of the list in front"
-        rows = self.scope.locator(
-            '.treeview > table.tree > tbody > tr:visible')
-        return [row.inner_text().replace('\n', ' ').replace('\t', ' ')
-            for row in rows.all()]
+        # All at once, as the list may be drawn anew meanwhile
+        texts = self.scope.locator(
+            '.treeview > table.tree > tbody > tr:visible').all_inner_texts()
+        return [t.replace('\n', ' ').replace('\t', ' ') for t in texts]
 
     def open(self, text):
         "Open the form of the row with the text"

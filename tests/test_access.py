@@ -120,6 +120,8 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
         Task = pool.get('sale.task')
         Tracking = pool.get('sale.tracking')
         party, = Party.create([{'name': f"Customer of {owner}"}])
+        tomorrow = now() + dt.timedelta(days=1)
+        # The trackings are similar and the meetings at the same time
         with Transaction().set_context(_skip_warnings=True):
             tracking, empty = Tracking.create([{
                         'company': company.id,
@@ -128,22 +130,21 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
                         'channel': channel.id if channel else None,
                         'operator': operator.id if operator else None,
                         }] * 2)
-        tomorrow = now() + dt.timedelta(days=1)
-        call, = Call.create([{
-                    'tracking': tracking.id,
-                    'planned_date': tomorrow,
-                    }])
-        task, = Task.create([{
-                    'tracking': tracking.id,
-                    'planned_date': tomorrow,
-                    'summary': "Task",
-                    }])
-        meeting, = Meeting.create([{
-                    'tracking': tracking.id,
-                    'planned_date': tomorrow,
-                    'summary': "Meeting",
-                    'assignee': (operator or create_employee(company)).id,
-                    }])
+            call, = Call.create([{
+                        'tracking': tracking.id,
+                        'planned_date': tomorrow,
+                        }])
+            task, = Task.create([{
+                        'tracking': tracking.id,
+                        'planned_date': tomorrow,
+                        'summary': "Task",
+                        }])
+            meeting, = Meeting.create([{
+                        'tracking': tracking.id,
+                        'planned_date': tomorrow,
+                        'summary': "Meeting",
+                        'assignee': (operator or create_employee(company)).id,
+                        }])
         return {
             'sale.tracking': (empty, {'comment': "Comment"}),
             'sale.call': (call, {'summary': "Summary"}),
@@ -457,13 +458,14 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
             attendees = [{'email': 'customer@example.com'}]
             if attends:
                 attendees.append({'employee': employees[role].id})
-            meeting, = Meeting.create([{
-                        'company': company.id,
-                        'summary': "Meeting",
-                        'planned_date': now() + dt.timedelta(days=1),
-                        'assignee': employees[organiser].id,
-                        'attendees': [('create', attendees)],
-                        }])
+            with Transaction().set_context(_skip_warnings=True):
+                meeting, = Meeting.create([{
+                            'company': company.id,
+                            'summary': "Meeting",
+                            'planned_date': now() + dt.timedelta(days=1),
+                            'assignee': employees[organiser].id,
+                            'attendees': [('create', attendees)],
+                            }])
             attendee, *_ = meeting.attendees
             with self.subTest(
                     role=role, organiser=organiser, attends=attends), \
@@ -581,18 +583,19 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
             }
         for organiser in ['operator', 'colleague', 'outside']:
             for owner, tracking in trackings.items():
-                Meeting.create([{
-                            'company': company.id,
-                            'tracking': tracking,
-                            'summary': f"{organiser} {owner}",
-                            'planned_date': now() + dt.timedelta(days=1),
-                            'assignee': employees[organiser].id,
-                            'attendees': [('create', [
-                                        {'employee': employees[name].id}
-                                        for name in [
-                                            'operator', 'colleague',
-                                            'nobody']])],
-                            }])
+                with Transaction().set_context(_skip_warnings=True):
+                    Meeting.create([{
+                                'company': company.id,
+                                'tracking': tracking,
+                                'summary': f"{organiser} {owner}",
+                                'planned_date': now() + dt.timedelta(days=1),
+                                'assignee': employees[organiser].id,
+                                'attendees': [('create', [
+                                            {'employee': employees[name].id}
+                                            for name in [
+                                                'operator', 'colleague',
+                                                'nobody']])],
+                                }])
         for role, user in users.items():
             with self.subTest(role=role), self.as_user(user):
                 if role == 'nobody':
@@ -903,3 +906,52 @@ class AccessTestCase(TrackingTestMixin, unittest.TestCase):
                 else:
                     with self.assertRaises(AccessError):
                         wizard.transition_register()
+
+    @with_transaction()
+    def test_preferences(self):
+        "Test that users work only as their own employees"
+        pool = Pool()
+        User = pool.get('res.user')
+        company, employees, users, owners, _ = self.setup_records()
+        foreign, _, foreigner = owners['foreign']
+        for values in [
+                {'employee': employees['colleague'].id},
+                {'employee': foreigner.id, 'company': foreign.id},
+                {'company': foreign.id},
+                ]:
+            with self.subTest(values=values), \
+                    self.as_user(users['operator']), \
+                    without_check_access(), \
+                    self.assertRaises(AccessError):
+                User.set_preferences(values)
+        with self.as_user(users['operator']), without_check_access():
+            User.set_preferences({
+                    'employee': employees['operator'].id,
+                    'company': company.id,
+                    })
+
+    @with_transaction()
+    def test_left(self):
+        "Test that who has left works no old trackings"
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        Tracking = pool.get('sale.tracking')
+        company, employees, users, owners, unit = self.setup_records()
+        _, channel, _ = owners['own']
+        operator = employees['operator']
+        records = self.create_records('own', company, channel, operator, unit)
+        tracking, _ = records['sale.tracking']
+        with self.as_user(users['operator']):
+            self.assertIn(tracking, Tracking.search([]))
+        with Transaction().set_context(_skip_warnings=True):
+            Employee.write([operator], {
+                    'end_date': dt.date.today() - dt.timedelta(days=2),
+                    })
+        before = dt.date.today() - dt.timedelta(days=10)
+        for context in [{'date': before}, {}]:
+            with self.subTest(context=context), \
+                    self.as_user(users['operator']), \
+                    Transaction().set_context(context):
+                self.assertEqual(Tracking.search([]), [])
+                with self.assertRaises(AccessError):
+                    Tracking.read([tracking.id], ['id'])

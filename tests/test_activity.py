@@ -254,7 +254,8 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                 self.create_tracking(company, operator=e.id)
                 for e in [olga, olga, oscar])
             Tracking.close([closed])
-            with self.as_user(user):
+            with self.as_user(user), \
+                    Transaction().set_context(_skip_warnings=True):
                 for Model in Activity.activity_models():
                     *records, record = Model.create([{
                                 'summary': "Activity",
@@ -377,6 +378,33 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
         for window in windows:
             with self.subTest(window=window.rec_name):
                 self.assertIn('form', [type_ for _, type_ in window.views])
+
+    @with_transaction()
+    def test_assignee_color(self):
+        "Test that each assignee has a color of their own"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 1, 1):
+            for number in range(8):
+                employee = create_employee(company, f"Employee {number}")
+                for _ in range(2):
+                    self.create(
+                        'sale.task', company=company.id, summary="Task",
+                        assignee=employee.id)
+            tasks = Activity.search([])
+            colors = {t.assignee: t.assignee_color for t in tasks}
+            self.assertEqual(len(set(colors.values())), 8)
+            for task in tasks:
+                color = task.assignee_color
+                self.assertEqual(color, colors[task.assignee])
+                # White text is legible on it
+                red, green, blue = (
+                    v / 12.92 if v <= .03928 else ((v + .055) / 1.055) ** 2.4
+                    for v in (
+                        int(color[i:i + 2], 16) / 255 for i in [1, 3, 5]))
+                luminance = .2126 * red + .7152 * green + .0722 * blue
+                self.assertGreaterEqual(1.05 / (luminance + .05), 4.5)
 
     @with_transaction()
     def test_move(self):

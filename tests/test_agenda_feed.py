@@ -9,7 +9,7 @@ from icalendar import Calendar
 
 import trytond.config as config
 from trytond.modules.company.tests import create_company, create_employee
-from trytond.modules.sale_opportunity_management.exceptions import (
+from trytond.modules.sale_opportunity_management.meeting.exceptions import (
     AgendaFeedError)
 from trytond.modules.sale_opportunity_management.moment import to_utc
 from trytond.pool import Pool
@@ -30,6 +30,7 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
         with Transaction().start(DB_NAME, 1):
             pool = Pool()
             Feed = pool.get('sale.agenda.feed')
+            ModelData = pool.get('ir.model.data')
             User = pool.get('res.user')
             company = create_company()
             company.timezone = 'America/Bogota'
@@ -45,6 +46,9 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
                         'company': company.id,
                         'employees': [('add', [employee.id])],
                         'employee': employee.id,
+                        'groups': [('add', [ModelData.get_id(
+                                        'sale_opportunity_management',
+                                        'group_tracking_admin')])],
                         }])
             self.user = user.id
             self.path = urlsplit(
@@ -226,8 +230,12 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
 
     def test_user(self):
         "Test that the calendar ends with the user"
+        with Transaction().start(DB_NAME, 1):
+            User = Pool().get('res.user')
+            groups = list(map(int, User(self.user).groups))
         for values in [
                 {'active': False},
+                {'groups': [('remove', groups)]},
                 {'employee': None, 'employees': [('remove', [self.employee])]},
                 ]:
             with self.subTest(values=values):
@@ -239,7 +247,10 @@ class AgendaFeedTestCase(RouteTestCase, TrackingTestMixin):
                     self.get().status_code, HTTPStatus.NOT_FOUND)
                 with Transaction().start(DB_NAME, 1):
                     User = Pool().get('res.user')
-                    User.write([User(self.user)], {'active': True})
+                    User.write([User(self.user)], {
+                            'active': True,
+                            'groups': [('add', groups)],
+                            })
 
     @with_transaction()
     def test_wizard(self):

@@ -14,7 +14,6 @@ import urllib.request
 
 SAO_ROOT = os.environ.get('TRYTON_SAO_ROOT')
 CHROMIUM = os.environ.get('CHROMIUM')
-MODULE = 'sale_opportunity_management'
 DATABASE = 'browser'
 CONFIGURATION = """\
 [database]
@@ -26,21 +25,16 @@ root = {root}
 [password]
 length = 4
 entropy = 0
-[report]
-convert_command = soffice "-env:UserInstallation=file://%(directory)s/lo" \
---headless --nolockcheck --nodefault --norestore \
---convert-to "%(output_extension)s" --outdir "%(directory)s" "%(input_path)s"
 """
 # It is run in a process of its own as each has only one configuration
 SET_UP = """\
 import datetime as dt
-import sys
 import zoneinfo
-from proteus import Model, config
+from proteus import Model
 from trytond.modules.sale_opportunity_management.tests.tools import (
     create_team, freeze, get_user)
-cfg = config.set_trytond('sqlite:///browser', config_file=sys.argv[1])
-create_team(config=cfg)
+from trytond.tests.tools import activate_modules
+activate_modules('sale_opportunity_management', create_team)
 Item = Model.get('ir.module.config_wizard.item')
 for item in Item.find([('state', '=', 'open')]):
     item.state = 'done'
@@ -118,25 +112,13 @@ class BrowserTestCase(unittest.TestCase):
         with open(configuration, 'w') as file:
             file.write(CONFIGURATION.format(
                     path=path, port=port, root=SAO_ROOT))
-        open(os.path.join(path, f'{DATABASE}.sqlite'), 'w').close()
-        password = os.path.join(path, 'password')
-        with open(password, 'w') as file:
-            file.write('password of admin')
-        environ = {**os.environ, 'TRYTONPASSFILE': password}
+        environ = {
+            **os.environ, 'TRYTOND_CONFIG': configuration, 'DB_NAME': DATABASE}
         environ.pop('TRYTOND_DATABASE_URI', None)
-        bin_ = os.path.dirname(sys.executable)
-        subprocess.run([
-                os.path.join(bin_, 'trytond-admin'), '-c', configuration,
-                '-d', DATABASE, '-u', MODULE, '--activate-dependencies',
-                '-l', 'es', '--email', 'admin@example.com'],
-            env=environ, check=True)
-        subprocess.run(
-            [sys.executable, '-c', SET_UP, configuration],
-            env=environ, check=True)
-        cls.server = subprocess.Popen([
-                os.path.join(bin_, 'trytond'), '-c', configuration,
-                '-d', DATABASE],
-            env=environ)
+        subprocess.run([sys.executable, '-c', SET_UP], env=environ, check=True)
+        server = os.path.join(os.path.dirname(sys.executable), 'trytond')
+        cls.server = subprocess.Popen(
+            [server, '-d', DATABASE], env=environ)
         cls.url = f'http://127.0.0.1:{port}'
         for _ in range(120):
             try:
@@ -231,15 +213,14 @@ class BrowserTestCase(unittest.TestCase):
             for i, result in enumerate(results):
                 sao.wait_focus('comment')
                 sao.wait()
-                customer = sao.field('party').input_value()
+                customer = sao.value('party')
                 attended.append(customer)
                 if i == 1:
                     # The buttons have a key each, also from the comment
                     sao.type("Calls back at once")
                     sao.press_access('o')
                     sao.wait_focus('comment')
-                    self.assertEqual(
-                        sao.field('party').input_value(), customer)
+                    self.assertEqual(sao.value('party'), customer)
                     self.assertIn("Calls back at once", sao.rows()[-1])
                 sao.type(f"Talked with {customer}")
                 sao.press('Tab')

@@ -593,7 +593,8 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
                     with self.subTest(name=name, call=call), \
                             Transaction().set_context(
                                 active_model='sale.call',
-                                active_id=call.id, active_ids=[call.id]):
+                                active_id=call.id, active_ids=[call.id],
+                                _skip_warnings=True):
                         wizard = self.wizard(f'sale.call.{name}', call)
                         for field, value in wizard.default_start([]).items():
                             setattr(wizard.start, field, value)

@@ -11,6 +11,8 @@ from trytond.exceptions import UserError
 from trytond.model.exceptions import (
     AccessError, DomainValidationError, SQLConstraintError)
 from trytond.modules.company.tests import create_employee
+from trytond.modules.sale_opportunity_management.campaign.exceptions import (
+    CampaignError, CampaignWarning)
 from trytond.modules.sale_opportunity_management.exceptions import (
     PhoneNumberError)
 from trytond.pool import Pool
@@ -279,6 +281,7 @@ class CampaignTestCase(CampaignMixin, unittest.TestCase):
                         ('pause', 'paused'),
                         ('run', 'running'),
                         ('do', 'done'),
+                        ('reopen', 'paused'),
                         ]:
                     method = getattr(Campaign, method)
                     if allowed:
@@ -288,6 +291,67 @@ class CampaignTestCase(CampaignMixin, unittest.TestCase):
                     else:
                         with self.assertRaises(UserError):
                             method([Campaign(campaign.id)])
+
+    @with_transaction()
+    def test_finish(self):
+        "Test that finishing asks with numbers and is undone by reopening"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        # The day of the company
+        with Transaction().set_context(company=self.company.id):
+            today = pool.get('ir.date').today()
+        later, past = today + dt.timedelta(5), today - dt.timedelta(5)
+        for end_date, start_date, done, reopened in [
+                (None, today, today, None),
+                (later, past, today, later),
+                (None, later, later, None),
+                (past, past, today, None),
+                ]:
+            campaign = self.create_campaign(
+                start_date=start_date, end_date=end_date)
+            with self.subTest(end_date=end_date, start_date=start_date):
+                # Nothing is asked when nobody is to be called
+                with self.as_user('supervisor'):
+                    Campaign.do([Campaign(campaign.id)])
+                campaign = Campaign(campaign.id)
+                self.assertEqual(campaign.end_date, done)
+                with self.as_user('supervisor'):
+                    Campaign.reopen([Campaign(campaign.id)])
+                campaign = Campaign(campaign.id)
+                self.assertEqual(campaign.end_date, reopened)
+                self.assertIsNone(campaign.planned_end_date)
+                self.assertEqual(campaign.state, 'paused')
+        campaign = self.create_campaign()
+        promised, *_ = self.create_trackings(campaign, 4)
+        Tracking.write([promised], {
+                'callback_date': dt.datetime.combine(later, dt.time(9)),
+                })
+        with self.as_user('operator'):
+            taken, _ = Tracking.take_next(campaign)
+        with self.as_user('supervisor'):
+            with self.assertRaises(CampaignWarning) as cm:
+                Campaign.do([Campaign(campaign.id)])
+            self.assertIn(
+                "3 customers to call, 1 of them with a promised call-back, "
+                "and 1 in work", cm.exception.message)
+            self.assertEqual(Campaign(campaign.id).state, 'running')
+            with Transaction().set_context(_skip_warnings=True):
+                Campaign.do([Campaign(campaign.id)])
+            self.assertEqual(Campaign(campaign.id).state, 'done')
+        # What was begun is saved
+        with self.as_user('operator'):
+            Tracking.attend(
+                taken, result=self.result('sold'), turn=taken.attend_turn)
+            with self.assertRaises(CampaignError):
+                Tracking.take_next(campaign)
+        with self.as_user('supervisor'):
+            Campaign.reopen([Campaign(campaign.id)])
+            Campaign.run([Campaign(campaign.id)])
+        with self.as_user('operator'):
+            tracking, _ = Tracking.take_next(campaign)
+            self.assertTrue(tracking)
 
     @with_transaction()
     def test_reassign(self):

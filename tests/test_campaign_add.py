@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from trytond.model.exceptions import AccessError
-from trytond.modules.sale_opportunity_management.exceptions import (
+from trytond.modules.sale_opportunity_management.campaign.exceptions import (
     CampaignError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -192,25 +192,35 @@ class CampaignAddTestCase(CampaignMixin, unittest.TestCase):
 
     @with_transaction()
     def test_add_queued(self):
-        "Test that many are added by the queue"
+        "Test that many are added by a job"
+        pool = Pool()
+        Job = pool.get('sale.job')
+        Party = pool.get('party.party')
         self.set_up()
         for i in range(5):
             self.create_party(str(i))
-        with patch(f'{MODULE}.campaign_add.ADD_SIZE', 2), \
+        with patch(f'{MODULE}.campaign.add.ADD_SIZE', 2), \
                 self.wizard([self.campaign]) as wizard:
             wizard.transition_add()
             self.assertIn("in the background", wizard.result.text)
             self.assertTrue(wizard.result.text.startswith("5 customers"))
             self.assertEqual(self.names(), ["0", "1"])
+            # Somebody else is faster with one of the others
+            self.campaign.add_parties(
+                self.campaign, Party.search([('name', '=', "3")]))
             self.run_tasks()
         self.assertEqual(self.names(), ["0", "1", "2", "3", "4"])
+        job, = Job.search([])
+        self.assertEqual(
+            (job.state, job.done, job.left_out), ('done', 4, 1))
 
     def run_tasks(self):
         pool = Pool()
         Queue = pool.get('ir.queue')
         transaction = Transaction()
-        while transaction.tasks:
-            Queue(transaction.tasks.pop()).run()
+        with patch.object(Transaction, 'commit'):
+            while transaction.tasks:
+                Queue(transaction.tasks.pop()).run()
 
     @with_transaction()
     def test_add_parties(self):

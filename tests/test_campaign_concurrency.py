@@ -34,7 +34,7 @@ class CampaignConcurrencyTestCase(unittest.TestCase):
         super().tearDownClass()
         drop_db()
 
-    def set_up(self):
+    def set_up(self, number):
         "Return the ids of the campaign and of its users"
         pool = Pool()
         BusinessUnit = pool.get('sale.business_unit')
@@ -51,7 +51,7 @@ class CampaignConcurrencyTestCase(unittest.TestCase):
             'sale_opportunity_management', 'group_tracking')
         users = User.create([{
                     'name': operator.rec_name,
-                    'login': operator.rec_name,
+                    'login': f'{operator.rec_name} of {number}',
                     'companies': [('add', [company.id])],
                     'company': company.id,
                     'employees': [('add', [operator.id])],
@@ -72,7 +72,7 @@ class CampaignConcurrencyTestCase(unittest.TestCase):
                     'state': 'running',
                     }])
         tracking = Tracking.__table__()
-        party, = Party.create([{'name': "Customer"}])
+        parties = Party.create([{}] * number)
         columns = [
             'number', 'party', 'company', 'business_unit', 'campaign',
             'priority', 'attempts', 'start_date', 'next_attempt', 'state']
@@ -83,7 +83,7 @@ class CampaignConcurrencyTestCase(unittest.TestCase):
                         str(i), party.id, company.id, unit.id, campaign.id,
                         str(1 + i % 4), 0, dt.date(2020, 1, 1),
                         dt.datetime(2020, 1, 1), 'open']
-                    for i in range(self.trackings)]))
+                    for i, party in enumerate(parties)]))
         return campaign.id, [u.id for u in users]
 
     @contextmanager
@@ -126,12 +126,71 @@ class CampaignConcurrencyTestCase(unittest.TestCase):
                     [tracking.state, tracking.taken_by], ['closed', Null],
                     where=tracking.id == id_))
 
+    def test_one_operator(self):
+        "Test that a customer of two campaigns comes to one session"
+        with Transaction().start(DB_NAME, 0):
+            pool = Pool()
+            Campaign = pool.get('sale.campaign')
+            Tracking = pool.get('sale.tracking')
+            campaign, users = self.set_up(10)
+            campaigns = [campaign] + [
+                c.id for c in Campaign.copy([Campaign(campaign)])]
+            Campaign.write([Campaign(campaigns[1])], {
+                    'start_date': dt.date(2020, 1, 1),
+                    'state': 'running',
+                    })
+            trackings = Tracking.search([('campaign', '=', campaign)])
+            with Transaction().set_context(_skip_warnings=True):
+                copies = Tracking.copy(trackings)
+            Tracking.write(copies, {
+                    'campaign': campaigns[1],
+                    'next_attempt': dt.datetime(2020, 1, 1),
+                    })
+        for _ in trackings:
+            barrier = threading.Barrier(2)
+            taken, errors = [], []
+
+            def work(campaign, user):
+                def take(pool):
+                    Campaign = pool.get('sale.campaign')
+                    User = pool.get('res.user')
+                    # Neither sees what the other does
+                    User.search([], limit=1)
+                    barrier.wait(60)
+                    return Campaign.next(Campaign(campaign))['tracking']
+                try:
+                    with self.start(user):
+                        taken.append(take(Pool()))
+                except backend.DatabaseOperationalError:
+                    pass
+                except Exception as e:
+                    errors.append(e)
+
+            threads = [
+                threading.Thread(target=work, args=args)
+                for args in zip(campaigns, users)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+            self.assertEqual(errors, [])
+            self.assertTrue(any(taken))
+            with Transaction().start(DB_NAME, 0):
+                Tracking = Pool().get('sale.tracking')
+                parties = [
+                    t.party for t in Tracking.search([
+                            ('taken_by', '!=', None),
+                            ])]
+                self.assertEqual(len(parties), len(set(parties)))
+            for tracking in filter(None, taken):
+                self.close(tracking)
+
     def test_next(self):
         "Test that each customer comes to one session, also when some die"
         with Transaction().start(DB_NAME, 0):
             pool = Pool()
             ModelData = pool.get('ir.model.data')
-            campaign, users = self.set_up()
+            campaign, users = self.set_up(self.trackings)
             result = ModelData.get_id(
                 'sale_opportunity_management',
                 'campaign_result_sales_not_interested')

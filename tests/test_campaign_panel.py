@@ -5,14 +5,16 @@
 import datetime as dt
 import os
 import unittest
+from contextlib import contextmanager
 
 import polib
 
 from trytond.model.exceptions import AccessError
-from trytond.modules.sale_opportunity_management.exceptions import AttendError
+from trytond.modules.sale_opportunity_management.campaign.exceptions import (
+    AttendError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .test_campaign import CampaignMixin
 
@@ -42,8 +44,11 @@ class Screen:
         self.state, self.form = None, {}
         self.execute(start)
 
+    @contextmanager
     def transaction(self):
-        return self.test.as_user(self.user)
+        # Nothing is checked by the call of a wizard itself
+        with self.test.as_user(self.user), without_check_access():
+            yield
 
     def execute(self, state):
         # As the clients send it: without the names of the records
@@ -56,6 +61,15 @@ class Screen:
         view = result.get('view', {})
         self.state = view.get('state')
         self.form = view.get('defaults', {})
+
+    def execute_again(self, state):
+        "Press twice as the first answer is lost and return it"
+        shown = self.state, self.form
+        self.execute(state)
+        answer = self.state, self.form
+        self.state, self.form = shown
+        self.execute(state)
+        return answer
 
     @property
     def party(self):
@@ -233,6 +247,97 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
             self.notes(self.trackings[0]), ["Calls back herself"])
 
     @with_transaction()
+    def test_save_again(self):
+        "Test that pressing again after a lost answer saves nothing twice"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Tracking = pool.get('sale.tracking')
+        self.set_up(5)
+        trackings = self.trackings
+        Tracking.write(trackings[:1], {'priority': '4'})
+        screen = Screen(self, 'operator')
+        screen.form['comment'] = "Asks for a price"
+        screen.form['contacts'] = [
+            {'contact': None, 'name': "Ana", 'job_title': None, 'phone': None}]
+        state, form = screen.execute_again('save')
+        self.assertEqual(self.notes(trackings[0]), ["Asks for a price"])
+        contact, = trackings[0].party.contacts
+        for form in [form, screen.form]:
+            self.assertIsNone(form['comment'])
+            self.assertTrue(form['commented'])
+        # What is saved after it is saved
+        screen.form['comment'] = "Asks for another price"
+        screen.form['result'] = str(self.result('no_answer').id)
+        state, form = screen.execute_again('save_next')
+        self.assertEqual(screen.form['tracking'], form['tracking'])
+        self.assertEqual(form['tracking'], trackings[1].id)
+        tracking = Tracking(trackings[0].id)
+        self.assertEqual(tracking.attempts, 1)
+        call, = Call.search([('tracking', '=', tracking.id)])
+        self.assertEqual(call.description, "Asks for another price")
+        self.assertEqual(len(self.notes(tracking)), 1)
+
+        screen.form['comment'] = "Speaks only French"
+        state, form = screen.execute_again('skip')
+        self.assertEqual(screen.form['tracking'], form['tracking'])
+        self.assertEqual(len(self.notes(trackings[1])), 1)
+
+        screen.form['comment'] = "Calls back"
+        state, form = screen.execute_again('save_next')
+        self.assertEqual(screen.form['tracking'], form['tracking'])
+        self.assertEqual(self.notes(trackings[2]), ["Calls back"])
+
+        screen.form['result'] = str(self.result('sold').id)
+        screen.execute_again('finish')
+        self.assertEqual(Tracking(trackings[3].id).state, 'closed')
+        call, = Call.search([('tracking', '=', trackings[3].id)])
+
+    @with_transaction()
+    def test_save_again_other(self):
+        "Test that what was typed in a second dialog is not taken for saved"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        self.set_up()
+        screen, other = Screen(self, 'operator'), Screen(self, 'operator')
+        self.assertEqual(other.form['tracking'], screen.form['tracking'])
+        screen.form['result'] = other.form['result'] = str(
+            self.result('no_answer').id)
+        screen.form['comment'] = "Nobody there"
+        other.form['comment'] = "The line is busy"
+        screen.execute('save_next')
+        with self.assertRaises(AttendError):
+            other.execute('save_next')
+        call, = Call.search([('tracking', '=', self.trackings[0].id)])
+        self.assertEqual(call.description, "Nobody there")
+        other.execute('leave')
+
+    @with_transaction()
+    def test_attend_again(self):
+        "Test that attending again by RPC saves nothing twice"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        tracking, = self.trackings
+        with self.as_user('operator'):
+            tracking = Tracking.take(tracking)
+            turn = tracking.attend_turn
+            for _ in range(3):
+                Tracking.attend(
+                    tracking, comment="Nobody there",
+                    result=self.result('no_answer'), turn=turn)
+            with self.assertRaises(AttendError):
+                Tracking.attend(
+                    tracking, comment="Nobody there",
+                    result=self.result('sold'), turn=turn)
+        with self.as_user('colleague'), self.assertRaises(AttendError):
+            Tracking.attend(
+                tracking, comment="Nobody there",
+                result=self.result('no_answer'), turn=turn)
+        call, = Call.search([('tracking', '=', tracking.id)])
+        self.assertEqual(Tracking(tracking.id).attempts, 1)
+
+    @with_transaction()
     def test_taken_meanwhile(self):
         "Test that what was typed is kept when somebody else took it"
         pool = Pool()
@@ -253,6 +358,22 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
         self.assertEqual(tracking.taken_by, self.employees['colleague'])
         self.assertIsNone(tracking.draft)
         self.assertIsNone(tracking.draft_result)
+
+    @with_transaction()
+    def test_paused(self):
+        "Test that what was begun is saved although the campaign is paused"
+        pool = Pool()
+        Campaign = pool.get('sale.campaign')
+        Tracking = pool.get('sale.tracking')
+        self.set_up(2)
+        screen = Screen(self, 'operator')
+        tracking = screen.form['tracking']
+        screen.form['result'] = str(self.result('sold').id)
+        Campaign.write([self.campaign], {'state': 'paused'})
+        screen.execute('save_next')
+        self.assertEqual(screen.state, 'nobody')
+        self.assertIn("Paused", screen.form['text'])
+        self.assertEqual(Tracking(tracking).result, self.result('sold'))
 
     @with_transaction()
     def test_forged(self):
@@ -425,9 +546,16 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
         screen = Screen(self, 'operator')
         texts = [line['text'] for line in screen.form['history']]
         self.assertEqual(texts[0], "Note 0")
-        self.assertEqual(len(texts), 3)
-        self.assertTrue(texts[1].endswith("Call 0"), msg=texts)
-        self.assertEqual(texts[2], "Task - Sent")
+        self.assertEqual(len(texts), 4)
+        # Of the call of the hidden tracking only who, when and the result
+        line = screen.form['history'][1]
+        self.assertEqual(
+            line['person'], self.employees['colleague'].rec_name)
+        self.assertEqual(line['date'], dt.datetime(2026, 1, 2, 12))
+        self.assertTrue(line['text'])
+        self.assertNotIn("Call", line['text'])
+        self.assertTrue(texts[2].endswith("Call 0"), msg=texts)
+        self.assertEqual(texts[3], "Task - Sent")
         # An operator has no access to sales
         self.assertNotIn('sales', screen.form)
 

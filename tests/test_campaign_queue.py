@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from trytond.exceptions import UserError
 from trytond.modules.company.tests import create_employee
-from trytond.modules.sale_opportunity_management.exceptions import (
+from trytond.modules.sale_opportunity_management.campaign.exceptions import (
     AttendError, CampaignError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -176,9 +176,9 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
                 sessions = Session.create([{}])
             Session.delete(sessions)
 
-        for give_back in [
-                Tracking.give_back_expired, logout,
-                lambda: self.next('colleague', minutes(600))]:
+        for days, give_back in enumerate([
+                    Tracking.give_back_expired, logout,
+                    lambda: self.next('colleague', minutes(600))], 3):
             with freeze(START):
                 self.campaign = self.create_campaign(
                     start_date=dt.date(2026, 1, 1))
@@ -188,7 +188,7 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
                 meeting, = Meeting.create([{
                             'tracking': tracking.id,
                             'summary': "Visit",
-                            'planned_date': minutes(3 * 24 * 60),
+                            'planned_date': minutes(days * 24 * 60),
                             }])
             # The colleague takes this one
             self.create(priority='4')
@@ -221,7 +221,7 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
                 freeze(minutes(600)), \
                 self.assertLogs(
                     'trytond.modules.sale_opportunity_management'
-                    '.campaign_queue', 'ERROR'):
+                    '.campaign', 'ERROR'):
             Tracking.give_back_expired()
         self.assertEqual(
             [t.taken_by for t in Tracking.browse(trackings)],
@@ -271,6 +271,33 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
             self.next('operator', minutes(8))[0], list(map(int, trackings)))
 
     @with_transaction()
+    def test_moved_later(self):
+        "Test that a draft keeps no result of the campaign that it left"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        tracking, = self.create()
+        result = self.result('no_answer')
+        other = self.create_campaign(
+            start_date=dt.date(2026, 1, 1),
+            typology=self.record('campaign_typology_scoring').id)
+        self.call('operator', 'take', tracking, minutes(0))
+        self.call(
+            'operator', 'save_draft', tracking, minutes(1), "Draft", result)
+        self.assertEqual(Tracking(int(tracking)).draft_result, result)
+        for campaign in [None, other.id]:
+            with freeze(minutes(2)):
+                Tracking.write(
+                    [Tracking(int(tracking))], {'campaign': campaign})
+            moved = Tracking(int(tracking))
+            self.assertEqual(moved.draft, "Draft")
+            self.assertIsNone(moved.draft_result)
+        self.call('operator', 'take', tracking, minutes(3))
+        self.call(
+            'operator', 'save_draft', tracking, minutes(4), "Draft", result)
+        self.assertIsNone(Tracking(int(tracking)).draft_result)
+
+    @with_transaction()
     def test_session(self):
         "Test that the end of the session gives back"
         pool = Pool()
@@ -296,8 +323,8 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
         Tracking = pool.get('sale.tracking')
         self.set_up()
         promised, other = self.create(2)
-        Tracking.write([other], {'priority': '4'})
         self.call('operator', 'take', promised, minutes(0))
+        Tracking.write([other], {'priority': '4'})
         self.attend(
             'operator', promised, minutes(5), 'call_back',
             comment="At noon", callback_date=minutes(120))
@@ -576,6 +603,38 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
             self.call('operator', 'take', same, minutes(3))
         self.assertEqual(self.next('operator', minutes(3))[0], other.id)
         self.assertEqual(self.campaign.blocked, 1)
+        self.assertIsNone(Tracking(same.id).next_attempt)
+
+        # Whose number is changed or taken off the list comes again
+        with freeze(minutes(4)):
+            DoNotCall.write([do_not_call], {'number': '+573105557777'})
+        self.assertEqual(Tracking(same.id).next_attempt, minutes(4))
+        with freeze(minutes(5)):
+            DoNotCall.write([do_not_call], {'number': '+573105559999'})
+        self.assertIsNone(Tracking(same.id).next_attempt)
+        with freeze(minutes(6)):
+            DoNotCall.delete([do_not_call])
+        self.assertEqual(Tracking(same.id).next_attempt, minutes(6))
+        self.assertIsNone(Tracking(tracking.id).next_attempt)
+        self.call('colleague', 'take', same, minutes(7))
+
+    @with_transaction()
+    def test_delay(self):
+        "Test that nobody comes again before the delay is over"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        tracking, skipped = self.create(2)
+        moment = minutes(1) + dt.timedelta(seconds=59)
+        self.attend('operator', tracking, moment, 'no_answer')
+        self.call('operator', 'take', skipped, moment)
+        self.call('operator', 'skip', skipped, moment, "Lunch")
+        self.assertEqual(
+            Tracking(tracking.id).next_attempt,
+            minutes(2) + dt.timedelta(hours=4))
+        self.assertEqual(
+            Tracking(skipped.id).next_attempt,
+            minutes(2) + self.campaign.return_delay)
 
     @with_transaction()
     def test_errors(self):
@@ -604,25 +663,48 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
             callback_date=minutes(0))
         refuse(AttendError, "when to call again", result='call_back')
         refuse(AttendError, "does not promise", callback_date=minutes(5))
-        refuse(AttendError, 'is with "Operator" now', name='colleague')
-        refuse(AttendError, "is not an operator", name='outsider')
+        # Who may not read it is told nothing about it
+        refuse(AttendError, "is not with you", name='colleague')
+        refuse(AttendError, "is not with you", name='outsider')
         with self.assertRaises(AttendError):
             self.attend('operator', tracking, minutes(1), comment=" ")
         with self.assertRaises(AttendError):
             self.call('operator', 'skip', tracking, minutes(1), " ")
+        waiting, = self.create()
         for state in ['paused', 'done']:
             Campaign.write([self.campaign], {'state': state})
-            refuse(CampaignError, state.title())
+            with self.assertRaises(CampaignError) as cm:
+                self.attend('operator', waiting, minutes(1), 'sold')
+            self.assertIn(state.title(), str(cm.exception))
             with self.assertRaises(CampaignError):
                 self.next('operator', minutes(1))
             # What was typed is kept
             self.call('operator', 'save_draft', tracking, minutes(1), state)
             self.assertEqual(Tracking(tracking.id).draft, state)
-        Campaign.write([self.campaign], {'state': 'running'})
+        # What was begun is finished
         self.attend('operator', tracking, minutes(1), 'sold')
+        Campaign.write([self.campaign], {'state': 'running'})
         with self.assertRaises(AttendError) as cm:
             self.attend('operator', tracking, minutes(2), 'sold')
         self.assertIn("was closed meanwhile", str(cm.exception))
+
+    @with_transaction()
+    def test_reassigned(self):
+        "Test that the operator goes on when the customer is reassigned"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        tracking, other = self.create(2)
+        self.assertEqual(self.next('operator', minutes(0))[0], tracking.id)
+        with freeze(minutes(1)):
+            Tracking.write([Tracking(tracking.id)], {
+                    'operator': self.employees['colleague'].id,
+                    })
+        self.assertIsNone(Tracking(tracking.id).taken_by)
+        with self.assertRaises(AttendError):
+            self.attend('operator', tracking, minutes(2), 'sold')
+        self.assertEqual(self.next('operator', minutes(2))[0], other.id)
+        self.assertEqual(self.next('colleague', minutes(3))[0], tracking.id)
 
     @with_transaction()
     def test_dates(self):
@@ -664,6 +746,74 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
                 with Transaction().set_context(employee=employee), \
                         self.assertRaises(AttendError):
                     Campaign.next(Campaign(self.campaign.id))
+
+    @with_transaction()
+    def test_one_operator(self):
+        "Test that a customer is with one operator whatever the campaign"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        campaigns = [self.create_campaign() for _ in range(2)]
+        here, = self.create_trackings(campaigns[0])
+        there, other = self.create_trackings(campaigns[1], 2)
+        Tracking.write([there], {'party': here.party.id})
+        with self.as_user('operator'):
+            tracking, _ = Tracking.take_next(campaigns[0])
+            self.assertEqual(tracking, here)
+            # Neither the own one of the other campaign
+            tracking, _ = Tracking.take_next(campaigns[1])
+            self.assertEqual(tracking, other)
+            Tracking.skip(tracking, "Later")
+        with self.as_user('colleague'):
+            self.assertIsNone(Tracking.take_next(campaigns[1])[0])
+        with self.as_user('supervisor'):
+            with self.assertRaises(AttendError):
+                Tracking.take(there)
+        with self.as_user('operator'):
+            Tracking.attend(here, result=self.result('no_answer'))
+        with self.as_user('colleague'):
+            tracking, _ = Tracking.take_next(campaigns[1])
+            self.assertEqual(tracking, there)
+
+    @with_transaction()
+    def test_merge_taken(self):
+        "Test that merged customers are with one operator"
+        pool = Pool()
+        Replace = pool.get('party.replace', type='wizard')
+        Tracking = pool.get('sale.tracking')
+        self.set_up()
+        campaign = self.create_campaign()
+        source, destination = self.create_trackings(campaign, 2)
+        for name, tracking in [
+                ('operator', source), ('colleague', destination)]:
+            with self.as_user(name):
+                Tracking.take_next(campaign)
+        with Transaction().set_context(
+                active_model='party.party',
+                active_id=source.party.id, active_ids=[source.party.id],
+                _skip_warnings=True):
+            session_id, _, _ = Replace.create()
+            wizard = Replace(session_id)
+            wizard.ask.source = source.party
+            wizard.ask.destination = destination.party
+            wizard.transition_replace()
+        self.assertEqual(
+            Tracking.search([
+                    ('party', '=', destination.party.id),
+                    ('taken_by', '=', self.employees['colleague'].id),
+                    ]),
+            [destination])
+        self.assertEqual(
+            Tracking.search([
+                    ('party', '=', destination.party.id),
+                    ('taken_by', '=', None),
+                    ]),
+            [source])
+        # What was begun is saved
+        with self.as_user('operator'):
+            Tracking.attend(
+                source, result=self.result('no_answer'),
+                turn=source.attend_turn)
 
     @with_transaction()
     def test_operators(self):

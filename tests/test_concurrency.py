@@ -9,12 +9,14 @@ from unittest.mock import patch
 
 from trytond import backend
 from trytond.modules.company.tests import create_company, create_employee
-from trytond.modules.sale_opportunity_management.contact_file import (
+from trytond.modules.sale_opportunity_management.importing.file import (
     ContactFile)
+from trytond.modules.sale_opportunity_management.moment import now, this_minute
 from trytond.modules.sale_opportunity_management.reminder import ReminderMixin
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
 from trytond.transaction import Transaction, TransactionError
+from trytond.worker import run_task
 
 from .test_meeting import freeze
 
@@ -151,6 +153,226 @@ class ConcurrencyTestCase(unittest.TestCase):
             self.assertEqual(
                 Notification.search([], count=True) - before, number)
 
+    def at_once(self, *functions):
+        "Run each as the dispatcher does, all with a snapshot from before"
+        barrier = threading.Barrier(len(functions))
+        errors, retries = [], []
+
+        def run(function):
+            began = False
+            try:
+                while True:
+                    try:
+                        with Transaction().start(DB_NAME, 1) as transaction:
+                            User = Pool().get('res.user')
+                            with transaction.set_context(
+                                    User.get_preferences(context_only=True)):
+                                User.search([], limit=1)
+                                if not began:
+                                    began = True
+                                    barrier.wait(30)
+                                function()
+                            transaction.commit()
+                        break
+                    except backend.DatabaseOperationalError:
+                        retries.append(function)
+            except BaseException as e:
+                errors.append(e)
+                barrier.abort()
+
+        threads = [
+            threading.Thread(target=run, args=[f]) for f in functions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        self.assertFalse(errors)
+        return retries
+
+    def test_next_activity(self):
+        "Test that no moment is kept of activities cancelled at once"
+        with Transaction().start(DB_NAME, 1):
+            pool = Pool()
+            BusinessUnit = pool.get('sale.business_unit')
+            Call = pool.get('sale.call')
+            Party = pool.get('party.party')
+            Task = pool.get('sale.task')
+            Tracking = pool.get('sale.tracking')
+            User = pool.get('res.user')
+            company = create_company()
+            employee = create_employee(company)
+            User.write([User(1)], {
+                    'companies': [('add', [company.id])],
+                    'company': company.id,
+                    })
+            unit, *_ = BusinessUnit.search([])
+            trackings = Tracking.create([{
+                        'company': company.id,
+                        'business_unit': unit.id,
+                        'party': party.id,
+                        'operator': employee.id,
+                        } for party in Party.create([{}] * 2)])
+            tomorrow = now() + dt.timedelta(days=1)
+            calls, tasks = [
+                Model.create([{
+                            'company': company.id,
+                            'tracking': tracking.id,
+                            'summary': "Summary",
+                            'assignee': employee.id,
+                            'planned_date': tomorrow + dt.timedelta(days=days),
+                            } for tracking in trackings])
+                for Model, days in [(Call, 0), (Task, 1)]]
+        # The first is done while the second has read what was before
+        for tracking, first, second in [
+                (trackings[0], calls[0], tasks[0]),
+                (trackings[1], tasks[1], calls[1])]:
+            done = threading.Event()
+
+            def cancel(activity, wait):
+                if wait:
+                    done.wait(30)
+                Model = Pool().get(activity.__name__)
+                Model.cancel([Model(activity.id)])
+                Transaction().commit()
+                done.set()
+
+            self.at_once(
+                lambda: cancel(first, False), lambda: cancel(second, True))
+            with Transaction().start(DB_NAME, 1):
+                Tracking = Pool().get('sale.tracking')
+                self.assertIsNone(Tracking(tracking.id).next_activity)
+
+    def test_job_killed(self):
+        "Test that a mass assignment is completed when its worker is killed"
+        with Transaction().start(DB_NAME, 1):
+            pool = Pool()
+            BusinessUnit = pool.get('sale.business_unit')
+            Job = pool.get('sale.job')
+            Party = pool.get('party.party')
+            Queue = pool.get('ir.queue')
+            Tracking = pool.get('sale.tracking')
+            User = pool.get('res.user')
+            company = create_company()
+            operators = [create_employee(company, n) for n in 'ab']
+            User.write([User(1)], {
+                    'companies': [('add', [company.id])],
+                    'company': company.id,
+                    })
+            users = User.create([{
+                        'name': name,
+                        'login': name,
+                        'companies': [('add', [company.id])],
+                        'employees': [('add', [operator.id])],
+                        } for name, operator in zip('ab', operators)])
+            unit, *_ = BusinessUnit.search([])
+            trackings = Tracking.create([{
+                        'company': company.id,
+                        'business_unit': unit.id,
+                        'party': party.id,
+                        } for party in Party.create([{}] * 20)])
+            with patch(
+                    'trytond.modules.sale_opportunity_management'
+                    '.tracking_assign.ASSIGN_SIZE', 2):
+                Tracking.assign(trackings, operators)
+            jobs = [j.id for j in Job.search([])]
+            tasks = Queue.search([('finished_at', '=', None)])
+            Transaction().tasks.clear()
+            self.assertEqual(len(tasks), 2)
+            # The workers take them
+            Queue.write(tasks, {'dequeued_at': dt.datetime.now()})
+        slices = []
+        assign = Tracking._assign.__func__
+
+        def killed(cls, *args, **kwargs):
+            number = assign(cls, *args, **kwargs)
+            slices.append(number)
+            if len(slices) == 3:
+                raise SystemExit
+            return number
+
+        with patch.object(Tracking, '_assign', classmethod(killed)), \
+                self.assertRaises(SystemExit), \
+                Transaction().start(DB_NAME, 0):
+            Pool().get('ir.queue').browse(tasks)[0].run()
+        with Transaction().start(DB_NAME, 0):
+            Job = Pool().get('sale.job')
+            # What the killed one had begun is not counted
+            self.assertEqual(
+                sorted(j.done for j in Job.browse(jobs)), [2, 6])
+            Job.write(Job.browse(jobs), {
+                    'last_date': this_minute() - dt.timedelta(minutes=6),
+                    })
+            Job.resume_dead()
+            Transaction().commit()
+            tasks = list(Transaction().tasks)
+            Transaction().tasks.clear()
+        self.assertEqual(len(tasks), 2)
+        for task in tasks:
+            run_task(DB_NAME, task)
+        with Transaction().start(DB_NAME, 1):
+            pool = Pool()
+            Job = pool.get('sale.job')
+            Notification = pool.get('res.notification')
+            Tracking = pool.get('sale.tracking')
+            self.assertEqual(
+                {(j.state, j.done, j.left_out) for j in Job.browse(jobs)},
+                {('done', 10, 0)})
+            for operator, user in zip(operators, users):
+                self.assertEqual(Tracking.search_count([
+                            ('operator', '=', operator.id),
+                            ]), 10)
+                notification, = Notification.search([
+                        ('user', '=', user.id),
+                        ])
+                self.assertEqual(
+                    notification.label, "10 trackings were assigned to you")
+
+    def test_do_not_call(self):
+        "Test that two who register the same number both save their work"
+        with Transaction().start(DB_NAME, 1):
+            pool = Pool()
+            Party = pool.get('party.party')
+            User = pool.get('res.user')
+            company = create_company()
+            User.write([User(1)], {
+                    'companies': [('add', [company.id])],
+                    'company': company.id,
+                    })
+            parties = Party.create([{
+                        'name': name,
+                        'contact_mechanisms': [('create', [{
+                                        'type': 'phone',
+                                        'value': '+573105551234',
+                                        }])],
+                        } for name in "ab"])
+            parties = [p.id for p in parties]
+        waiting = threading.Event()
+
+        def register(party, wait):
+            pool = Pool()
+            Company = pool.get('company.company')
+            DoNotCall = pool.get('sale.do_not_call')
+            Party = pool.get('party.party')
+            if wait:
+                waiting.wait(30)
+            Party.write([Party(party)], {'name': "Saved"})
+            DoNotCall.register(Company(company.id), [Party(party)])
+            Transaction().commit()
+            waiting.set()
+
+        self.at_once(
+            lambda: register(parties[0], False),
+            lambda: register(parties[1], True))
+        with Transaction().start(DB_NAME, 1):
+            pool = Pool()
+            DoNotCall = pool.get('sale.do_not_call')
+            Party = pool.get('party.party')
+            self.assertEqual(
+                [p.name for p in Party.browse(parties)], ["Saved"] * 2)
+            self.assertEqual(DoNotCall.search_count([
+                        ('number', '=', '+573105551234'),
+                        ]), 1)
+
     def test_import(self):
         "Test that two imports of the same customers create none twice"
         number, size = 60, 20
@@ -245,4 +467,4 @@ class ConcurrencyTestCase(unittest.TestCase):
             self.assertEqual(
                 record.created + sum(c for _, c in results), number)
             self.assertEqual(
-                record.skipped, number - record.created)
+                record.matched, number - record.created)

@@ -11,10 +11,15 @@ from unittest.mock import patch
 
 from trytond.model import fields
 from trytond.model.exceptions import AccessError, ValidationError
-from trytond.modules.company.tests import create_company, set_company
-from trytond.modules.sale_opportunity_management.contact_file import (
-    COLUMNS, ContactFile, FileError, Rejects, escape, unescape)
-from trytond.modules.sale_opportunity_management.contact_importer import (
+from trytond.modules.company.tests import (
+    create_company, create_employee, set_company)
+from trytond.modules.sale_opportunity_management.importing.exceptions import (
+    ContactImportError, FileError)
+from trytond.modules.sale_opportunity_management.importing.file import (
+    ContactFile, Rejects, escape, unescape)
+from trytond.modules.sale_opportunity_management.importing.heading import (
+    COLUMNS)
+from trytond.modules.sale_opportunity_management.importing.importer import (
     Importer)
 from trytond.modules.sale_opportunity_management.savepoint import savepoint
 from trytond.pool import Pool
@@ -133,11 +138,12 @@ class ContactFileTestCase(unittest.TestCase):
     def test_template(self):
         "Test that the template has each column once"
         with file_open(
-                'sale_opportunity_management/contact_template.csv',
+                'sale_opportunity_management/importing/contact_template.csv',
                 mode='rb') as file:
             contacts = ContactFile(file)
             self.assertEqual(
-                set(contacts.columns), COLUMNS.keys() - {'customer'})
+                set(contacts.columns), COLUMNS.keys() - {
+                    'customer', 'check_digit', 'first_name', 'last_name'})
             rows = list(contacts.rows())
         self.assertEqual(len(rows), 2)
         self.assertFalse(any(errors for *_, errors in rows))
@@ -147,7 +153,7 @@ class ContactFileTestCase(unittest.TestCase):
         for data, name in [
                 (b'', 'msg_contact_file_headings'),
                 (b'A;B\nC;D\n', 'msg_contact_file_headings'),
-                (b'\xd0\xcf\x11\xe0xls', 'msg_contact_file_xls'),
+                (b'\xd0\xcf\x11\xe0xls', 'msg_contact_file_xlsx'),
                 (b'PK\x03\x04broken', 'msg_contact_file_xlsx'),
                 ]:
             with self.subTest(data=data):
@@ -621,7 +627,7 @@ class ContactImportTestCase(unittest.TestCase):
                     'party.contact_mechanism': {
                         'party': one.id, 'type': 'other', 'value': "x"},
                     }[model]
-                for context in [{}, {'_validate_filled': True}]:
+                for context in [{}, {'_bulk': True}]:
                     with self.subTest(
                             model=model, values=values, context=context), \
                             savepoint(keep=False), \
@@ -678,7 +684,7 @@ class ContactImportTestCase(unittest.TestCase):
                     "Optica Andina;Bogotá;3105551234;luis;Compras\n"
                     "Óptica Andina;Medellín;;Eva;\n",
                     "Name;City;Mobile;Contact;Job Title"),
-                {'created': 3, 'persons': 3})
+                {'created': 3, 'merged': 2, 'persons': 3})
             party = self.get_party("Óptica Andina S.A.S.")
             self.assertEqual(
                 [c.rec_name for c in party.contacts],
@@ -695,17 +701,20 @@ class ContactImportTestCase(unittest.TestCase):
                 "Name;City;NIT;Mobile;Email")
             for text in [
                     "Another name;;800.197.268-4;;",
-                    "Another name;;;+57 310 555 1234;",
-                    "Another name;;;;info@ANDINA.example.com",
+                    "optica andina;Cali;;+57 310 555 1234;",
+                    "Óptica ANDINA;Cali;;;info@ANDINA.example.com",
                     "optica andina;BOGOTA;;;",
                     "OPTICA ANDINA SAS;;;;",
                     ]:
                 with self.subTest(text=text):
                     self.assertEqual(self.import_(
                             text, "Name;City;NIT;Mobile;Email"),
-                        {'skipped': 1})
+                        {'matched': 1})
             for text in [
                     "Óptica Andina;Cali;;;",
+                    # A number in common does not make them the same
+                    "Another name;;;+57 310 555 1234;",
+                    "Another name;;;;info@ANDINA.example.com",
                     # The identifier tells that it is another one
                     "Óptica Andina;Bogotá;890903938-8;3105551234;",
                     ]:
@@ -720,8 +729,8 @@ class ContactImportTestCase(unittest.TestCase):
         "Test rows of the same file with the same number"
         text = "A;3105551234\nB;310 555 1234\nC;3105551235\n"
         for duplicates, result in [
-                ('skip', {'created': 2, 'skipped': 1}),
-                ('update', {'created': 2}),
+                ('skip', {'created': 3}),
+                ('update', {'created': 3}),
                 ('new', {'created': 3}),
                 ]:
             with self.subTest(duplicates=duplicates), \
@@ -729,6 +738,238 @@ class ContactImportTestCase(unittest.TestCase):
                 self.assertEqual(self.import_(
                         text, "Name;Mobile", duplicates=duplicates,
                         dry_run=True), result)
+
+    @with_transaction()
+    def test_shared(self):
+        "Test that numbers in common never make customers of others lost"
+        headings = "Name;Mobile;Email"
+        text = "A;3105551234;\nB;3105551234;\nC;;c@c.co\nD;;C@c.co\n"
+        with set_company(self.setUpCompany()):
+            result = self.import_(
+                text, headings, shared='reject', dry_run=True)
+            self.assertEqual((result['created'], result['rejected']), (2, 2))
+            self.assertEqual(
+                [(r['line'], r['fields'], r['reason'])
+                    for r in result['rejects']], [
+                    (3, ['mobile'], '"+573105551234" is also of "A".'),
+                    (5, ['email'], '"c@c.co" is also of "C".')])
+            self.assertEqual(self.import_(text, headings), {'created': 4})
+            self.assertEqual(self.import_(text, headings), {'matched': 4})
+
+    @with_transaction()
+    def test_placeholders(self):
+        "Test that what says that there is nothing is nothing"
+        with set_company(self.setUpCompany()):
+            self.assertEqual(self.import_(
+                    "A;-;N/A;notiene@notiene.com;sin\n"
+                    "B;0000000;no tiene;NoTiene@notiene.com;-\n"
+                    "C;3105551234 / ninguno;s/n;na;N.A.\n",
+                    "Name;Mobile;NIT;Email;Contact"), {'created': 3})
+            for name, number in [("A", 0), ("B", 0), ("C", 1)]:
+                party = self.get_party(name)
+                self.assertEqual(len(party.contact_mechanisms), number)
+                self.assertFalse(party.identifiers)
+                self.assertFalse(party.contacts)
+
+    @with_transaction()
+    def test_homonyms(self):
+        "Test that persons with the same name are not one"
+        headings = "Name;City;Mobile"
+        text = ''.join(
+            f"Carlos Pérez;Cali;310555123{i}\n" for i in range(3))
+        with set_company(self.setUpCompany()):
+            self.assertEqual(self.import_(text, headings), {'created': 3})
+            self.assertEqual(self.import_(text, headings), {'matched': 3})
+
+    @with_transaction()
+    def test_total(self):
+        "Test that a total is no customer"
+        with set_company(self.setUpCompany()):
+            result = self.import_(
+                "A;3105551234\nTOTAL;\nTotal clientes: 35;\n"
+                "Total S.A.;3105551235\n", "Name;Mobile")
+            self.assertEqual((result['created'], result['rejected']), (2, 2))
+
+    @with_transaction()
+    def test_large_company(self):
+        "Test that no row of a large company is lost"
+        with set_company(self.setUpCompany()):
+            self.assertEqual(self.import_(
+                    ''.join(f"A;Cali;Person {i}\n" for i in range(1200)),
+                    "Name;City;Contact"),
+                {'created': 1, 'merged': 1199, 'persons': 1200})
+
+    @with_transaction()
+    def test_outcomes(self):
+        "Test that each row has an outcome and they add up"
+        pool = Pool()
+        ContactImport = pool.get('party.contact.import')
+        Row = pool.get('party.contact.import.row')
+        User = pool.get('res.user')
+        company = self.setUpCompany()
+        User.write([User(1)], {'companies': [('add', [company.id])]})
+        headings = "Name;City;Mobile;Email;Contact"
+        with set_company(company):
+            self.import_("Old;Cali;3105551230;;\nTwin;;3105551231;;", headings)
+            import_, = ContactImport.create([{
+                        'file_name': "contacts.csv",
+                        'file': (
+                            f"{headings}\n"
+                            "New;Cali;3105551234;;Ana\n"
+                            "New;Cali;;;Luis\n"
+                            "old;Cali;3105551230;old@example.com;\n"
+                            "Twin;;3105551231;;\n"
+                            "Other;;3105551231;;\n"
+                            "Bad;;12;;\n").encode(),
+                        'headings': json.dumps(headings.split(';')),
+                        'duplicates': 'update',
+                        }])
+            import_.run()
+            rows = Row.search([('contact_import', '=', import_.id)])
+            self.assertEqual([
+                    (r.line, r.name, r.outcome, r.party and r.party.name,
+                        r.reason) for r in rows[:5]], [
+                    (2, "New", 'created', "New", None),
+                    (3, "New", 'merged', "New", "By the name."),
+                    (4, "old", 'updated', "Old",
+                        'By the name and "+573105551230".'),
+                    (5, "Twin", 'matched', "Twin",
+                        'By the name and "+573105551231".'),
+                    (6, "Other", 'created', "Other",
+                        '"+573105551231" is also of "Twin".'),
+                    ])
+            self.assertEqual(rows[2].new, "old@example.com")
+            self.assertEqual(
+                (rows[5].outcome, rows[5].field), ('rejected', "Mobile"))
+            self.assertEqual([
+                    getattr(import_, n) for n in [
+                        'created', 'merged', 'updated', 'matched',
+                        'rejected', 'persons']], [2, 1, 1, 1, 1, 2])
+            self.assertEqual(len(import_.rejects), 1)
+
+    @with_transaction()
+    def test_begin(self):
+        "Test that a script tells what became of its rows"
+        pool = Pool()
+        ContactImport = pool.get('party.contact.import')
+        User = pool.get('res.user')
+        company = self.setUpCompany()
+        User.write([User(1)], {'companies': [('add', [company.id])]})
+        with set_company(company):
+            id_ = ContactImport.begin({
+                    'file_name': "contacts.csv",
+                    'headings': ["Name", "Mobile"],
+                    'columns': ['name', 'mobile'],
+                    'duplicates': 'update',
+                    })
+            result = self.import_(
+                "A;3105551234\nB;12\n", "Name;Mobile", contact_import=id_)
+            ContactImport.end(id_)
+            import_ = ContactImport(id_)
+            self.assertEqual(
+                (import_.state, import_.created, import_.rejected,
+                    import_.position), ('done', 1, 1, 2))
+            reject, = import_.rejects
+            self.assertEqual(
+                (reject.field, reject.reason),
+                ("Mobile", result['rejects'][0]['reason']))
+            # What is done takes no more rows
+            with self.assertRaises(AccessError):
+                self.import_("C;", "Name;Mobile", contact_import=id_)
+
+    @with_transaction()
+    def test_mapping(self):
+        "Test that columns are mapped by hand and that is remembered"
+        pool = Pool()
+        ContactImport = pool.get('party.contact.import')
+        ImportContacts = pool.get('party.import_contacts', type='wizard')
+        Mapping = pool.get('party.contact.import.mapping')
+        User = pool.get('res.user')
+        company = self.setUpCompany()
+        User.write([User(1)], {'companies': [('add', [company.id])]})
+        data = "A list of\nFoo,Bar;Baz\nA;310 555 1234\nB;12\n".encode()
+
+        def open_wizard():
+            session_id, _, _ = ImportContacts.create()
+            wizard = ImportContacts(session_id)
+            wizard.start.company = company
+            wizard.start.file = data
+            wizard.start.file_name = "contacts.csv"
+            wizard.start.duplicates = 'update'
+            wizard.start.shared = 'reject'
+            return wizard
+
+        def fill(wizard, **values):
+            values = {**wizard.default_preview([]), **values}
+            columns = values.pop('columns')
+            for name, value in values.items():
+                setattr(wizard.preview, name, value)
+            Column = pool.get('party.import_contacts.column')
+            wizard.preview.columns = [Column(**c) for c in columns]
+            return columns
+
+        with set_company(company):
+            wizard = open_wizard()
+            columns = fill(wizard)
+            self.assertEqual(wizard.preview.file_name, "contacts.csv")
+            # Something else than what was guessed
+            wizard.preview.heading_line = 2
+            wizard.preview.delimiter = ';'
+            columns = fill(wizard)
+            self.assertEqual([
+                    (c['heading'], c['guess'], c['example'])
+                    for c in columns], [
+                    ("Foo,Bar", None, "A | B"),
+                    ("Baz", None, "310 555 1234 | 12")])
+            with self.assertRaises(ContactImportError):
+                wizard.transition_import_()
+            for column in wizard.preview.columns:
+                column.column = 'name'
+            with self.assertRaises(ContactImportError):
+                wizard.transition_import_()
+            wizard.preview.columns[1].column = 'mobile'
+            wizard.preview.name = "Of the trade fair"
+            # Going back and forth keeps what was chosen
+            self.assertEqual(
+                wizard.default_start(['duplicates', 'shared', 'company']), {
+                    'duplicates': 'update', 'shared': 'reject',
+                    'company': company.id})
+            self.assertEqual(
+                [c['column'] for c in fill(wizard)], ['name', 'mobile'])
+            wizard.transition_import_()
+            import_ = ContactImport(wizard.preview.contact_import.id)
+            self.assertEqual(
+                (import_.created, import_.rejected, import_.state),
+                (1, 1, 'done'))
+            reject, = import_.rejects
+            self.assertEqual(reject.field, "Baz")
+            mapping, = Mapping.search([])
+            self.assertEqual(mapping.name, "Of the trade fair")
+
+            # The same headings in another file
+            data = "foo,bar;BAZ\nC;3105551235\n".encode()
+            wizard = open_wizard()
+            columns = fill(wizard)
+            self.assertEqual(
+                [c['column'] for c in columns], ['name', 'mobile'])
+            self.assertEqual(wizard.preview.name, "Of the trade fair")
+        with set_company(self.setUpCompany("Other")):
+            self.assertFalse(Mapping.find(["Foo,Bar", "Baz"]))
+
+    @with_transaction()
+    def test_preview_access(self):
+        "Test that only who may import sees a preview"
+        pool = Pool()
+        ImportContacts = pool.get('party.import_contacts', type='wizard')
+        User = pool.get('res.user')
+        user, = User.create([{'name': "Olga", 'login': 'olga'}])
+        with set_company(self.setUpCompany()):
+            session_id, _, _ = ImportContacts.create()
+            wizard = ImportContacts(session_id)
+            wizard.start.file = b'Name;City\nA;B\n'
+            with Transaction().set_user(user.id), \
+                    self.assertRaises(AccessError):
+                wizard.default_preview([])
 
     @with_transaction()
     def test_merged(self):
@@ -755,7 +996,7 @@ class ContactImportTestCase(unittest.TestCase):
             for duplicates in ['skip', 'update']:
                 self.assertEqual(self.import_(
                         "A;3105551234;x@example.com", "Name;Mobile;Email",
-                        duplicates=duplicates), {'skipped': 1})
+                        duplicates=duplicates), {'matched': 1})
 
     @with_transaction()
     def test_run_twice(self):
@@ -780,7 +1021,7 @@ class ContactImportTestCase(unittest.TestCase):
                 result = self.import_(
                     text, headings, duplicates=duplicates, **options)
                 del result['rejects']
-                self.assertEqual(result, {'skipped': 3, 'rejected': 1})
+                self.assertEqual(result, {'matched': 3, 'rejected': 1})
                 self.assertEqual(self.count(), counts)
             result = self.import_(
                 text, headings, duplicates='new', **options)
@@ -816,7 +1057,7 @@ class ContactImportTestCase(unittest.TestCase):
                 "B;;New street;Bogotá;;eva;Clerk;;4;New;Brigade\n",
                 headings, trackings=True, duplicates='update')
             self.assertEqual(result, {
-                    'updated': 1, 'skipped': 1, 'persons': 1,
+                    'updated': 1, 'merged': 1, 'matched': 1, 'persons': 1,
                     'trackings': 1})
             a, b = self.get_party("A"), self.get_party("B")
             self.assertEqual(
@@ -851,7 +1092,7 @@ class ContactImportTestCase(unittest.TestCase):
             reject, = result['rejects']
             self.assertEqual(reject['line'], 3)
             self.assertEqual(reject['customer'], party.code)
-            for result in [{'updated': 1, 'persons': 1}, {'skipped': 1}]:
+            for result in [{'updated': 1, 'persons': 1}, {'matched': 1}]:
                 self.assertEqual(self.import_(
                         f"A;Cali;Luis;3105551235;{party.code}",
                         f"{headings};Customer Code"), result)
@@ -1009,6 +1250,208 @@ class ContactImportTestCase(unittest.TestCase):
                 b'318555', b'319555').replace(b'Same', b'Equal')
 
     @with_transaction()
+    def test_resume_dead(self):
+        "Test that the import of a dead worker is taken up by its user"
+        pool = Pool()
+        ContactImport = pool.get('party.contact.import')
+        ModelData = pool.get('ir.model.data')
+        Party = pool.get('party.party')
+        Queue = pool.get('ir.queue')
+        User = pool.get('res.user')
+        company = self.setUpCompany()
+        employee = create_employee(company, "Administrator")
+        user, = User.create([{
+                    'name': "Administrator",
+                    'login': 'administrator',
+                    'companies': [('add', [company.id])],
+                    'company': company.id,
+                    'employees': [('add', [employee.id])],
+                    'employee': employee.id,
+                    'groups': [('add', [ModelData.get_id(
+                                    'sale_opportunity_management',
+                                    'group_tracking_admin')])],
+                    }])
+        table = ContactImport.__table__()
+        cursor = Transaction().connection.cursor()
+        values = {
+            'company': company.id,
+            'user': user.id,
+            'file': b"Name;Mobile\nOptics;3185550001",
+            'file_name': "contacts.csv",
+            'headings': json.dumps(["Name", "Mobile"]),
+            'size': 1,
+            'duplicates': 'skip',
+            }
+        dead, alive, script, done = ContactImport.create([
+                values,
+                values,
+                {**values, 'file': None, 'state': 'running'},
+                {**values, 'state': 'done'},
+                ])
+        cursor.execute(*table.update(
+                [table.create_date],
+                [dt.datetime.now() - dt.timedelta(hours=1)],
+                where=table.id.in_([dead.id, script.id, done.id])))
+        ContactImport.resume_dead()
+        task, = Queue.search([('finished_at', '=', None)])
+        self.assertEqual(list(task.data['instances']), [dead.id])
+        with patch.object(Transaction, 'commit'):
+            task.run()
+        self.assertEqual(ContactImport(dead.id).state, 'done')
+        self.assertEqual(ContactImport(alive.id).state, 'waiting')
+        party, = Party.search([('name', '=', "Optics")])
+        # With the rights of who began it
+        self.assertEqual(party.create_uid, user)
+
+    @with_transaction()
+    def test_identifiers(self):
+        "Test tax identifiers by type and country"
+        with set_company(self.setUpCompany()):
+            for i, (heading, type_, code, country, expected) in enumerate([
+                        ("NIT", "", '800.197.268-4', "", 'co_vat 8001972684'),
+                        ("NIT", "", '800197268', "", 'co_vat 8001972684'),
+                        ("NIT", "", '8001972684', "", 'co_vat 8001972684'),
+                        ("NIT", "", '52123456', "", 'co_vat 521234562'),
+                        ("NIT", "", '800197268-5', "", None),
+                        ("Cédula", "", '52123456', "", 'None 52123456'),
+                        ("NIT/CC", "", '52123456', "", 'None 52123456'),
+                        ("NIT/CC", "", '800197268', "", 'co_vat 8001972684'),
+                        ("Identifier", "", '1020304050', "",
+                            'None 1020304050'),
+                        ("Identifier", "CC", '52123456', "", 'None 52123456'),
+                        ("Identifier", "Pasaporte", 'AB123', "",
+                            'None AB123'),
+                        ("Identifier", "31", '800197268', "",
+                            'co_vat 8001972684'),
+                        ("CIF/NIF", "", 'B-12.345.674', "ES",
+                            'es_vat B12345674'),
+                        ("NIF", "", '12.345.678-Z', "ES",
+                            'es_vat 12345678Z'),
+                        ("NIF", "", '12345678A', "ES", None),
+                        ]):
+                with self.subTest(heading=heading, type=type_, code=code):
+                    result = self.import_(
+                        f"N{i};{type_};{code};{country}",
+                        f"Name;Identifier Type;{heading};Country",
+                        duplicates='new')
+                    if expected is None:
+                        self.assertEqual(
+                            result['rejects'][0]['fields'], ['identifier'])
+                        continue
+                    identifier, = self.get_party(f"N{i}").identifiers
+                    self.assertEqual(
+                        f'{identifier.type} {identifier.code_compact}',
+                        expected)
+
+    @with_transaction()
+    def test_subdivisions(self):
+        "Test departments as people write them"
+        pool = Pool()
+        Country = pool.get('country.country')
+        Subdivision = pool.get('country.subdivision')
+        company = self.setUpCompany()
+        colombia, = Country.search([('code', '=', 'CO')])
+        Subdivision.create([{
+                    'name': name, 'code': code, 'country': colombia.id,
+                    'type': 'department',
+                    } for code, name in [
+                    ('CO-VAC', "Valle del Cauca"), ('CO-CAU', "Cauca"),
+                    ('CO-NSA', "Norte de Santander"),
+                    ('CO-SAN', "Santander")]])
+        with set_company(company):
+            for i, (text, code) in enumerate([
+                        ("Valle", 'CO-VAC'), ("valle cauca", 'CO-VAC'),
+                        ("Cali (Valle)", 'CO-VAC'), ("Cauca", 'CO-CAU'),
+                        ("Norte Santander", 'CO-NSA'),
+                        ("SANTANDER", 'CO-SAN'), ("Bogotá D.C.", 'CO-DC'),
+                        ("Bogota, D. C.", 'CO-DC'),
+                        ("DISTRITO CAPITAL", 'CO-DC'),
+                        ("Departamento de Antioquia", 'CO-ANT')]):
+                with self.subTest(text=text):
+                    self.assertEqual(
+                        self.import_(f"D{i};{text}", "Name;Departamento"),
+                        {'created': 1})
+                    address, = self.get_party(f"D{i}").addresses
+                    self.assertEqual(address.subdivision.code, code)
+
+    @with_transaction()
+    def test_undo(self):
+        "Test that what was not used since is undone"
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Call = pool.get('sale.call')
+        ContactImport = pool.get('party.contact.import')
+        Party = pool.get('party.party')
+        Row = pool.get('party.contact.import.row')
+        Tracking = pool.get('sale.tracking')
+        User = pool.get('res.user')
+        company = self.setUpCompany()
+        User.write([User(1)], {'companies': [('add', [company.id])]})
+        unit, = BusinessUnit.search([], limit=1)
+        headings = "Name;City;Mobile;Email;Contact;Comment"
+        with set_company(company):
+            self.import_("Old;Cali;3105551230;;;\nUsed;Cali;;;;\n", headings)
+            old, used = self.get_party("Old"), self.get_party("Used")
+            before = self.count()
+            import_, = ContactImport.create([{
+                        'file_name': "contacts.csv",
+                        'file': (
+                            f"{headings}\n"
+                            "A;Cali;3105551234;;Ana;Hello\n"
+                            "A;Cali;;;Luis;\n"
+                            "B;Cali;3105551235;b@example.com;;\n"
+                            "C;;;c@example.com;;\n"
+                            "Old;Cali;;old@example.com;Eva;Hello\n"
+                            "Used;Cali;;used@example.com;;Hello\n"
+                            ).encode(),
+                        'headings': json.dumps(headings.split(';')),
+                        'duplicates': 'update',
+                        'trackings': True,
+                        'business_unit': unit.id,
+                        }])
+            import_.run()
+            self.assertEqual((import_.created, import_.updated), (3, 2))
+            self.assertEqual(Party.search([
+                        ('contact_import', '=', import_.id),
+                        ], count=True), 5)
+            b = self.get_party("B")
+            self.assertEqual(b.contact_import, import_)
+            tracking, = Tracking.search([('party', '=', b.id)])
+            Call.create([{
+                        'tracking': tracking.id, 'party': b.id,
+                        'description': "Used",
+                        'planned_date': dt.datetime(2040, 1, 5, 12),
+                        }])
+            Party.write([self.get_party("C")], {'name': "Changed"})
+            # What was entered since is not of the import
+            used.rating_comment = "Mine"
+            used.save()
+
+            for _ in range(2):
+                ContactImport.undo([import_])
+                with patch.object(Transaction, 'commit'):
+                    ContactImport.process_undo([import_])
+                import_ = ContactImport(import_.id)
+                self.assertEqual(import_.state, 'undone')
+                self.assertEqual([
+                        (r.name, r.undone, r.kept) for r in Row.search([
+                                ('contact_import', '=', import_.id),
+                                ('records', '!=', None),
+                                ], order=[('line', 'ASC')])], [
+                        ("A", 'undone', None),
+                        ("B", 'kept', "Sale Call, Sale Tracking"),
+                        ("C", 'kept', "Party"),
+                        ("Old", 'undone', None),
+                        ("Used", 'kept', "Party Typification"),
+                        ])
+                self.assertFalse(Party.search([('name', '=', "A")]))
+                self.assertEqual(len(old.contact_mechanisms), 1)
+                self.assertFalse(old.contacts)
+                self.assertFalse(Tracking.search([('party', '=', old.id)]))
+                self.assertEqual(used.rating_comment, "Mine")
+                self.assertEqual(self.count()[0], before[0] + 2)
+
+    @with_transaction()
     def test_erase(self):
         "Test that the name to compare is erased"
         pool = Pool()
@@ -1070,6 +1513,7 @@ class ContactImportTestCase(unittest.TestCase):
                                         'line': i,
                                         'cells': json.dumps(cells),
                                         'columns': '["mobile"]',
+                                        'outcome': 'rejected',
                                         'reason': f"It is {cells[2]}",
                                         'customer': customer,
                                         } for i, (cells, customer)

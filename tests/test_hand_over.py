@@ -6,6 +6,7 @@ import datetime as dt
 import unittest
 from unittest.mock import patch
 
+from trytond import backend
 from trytond.model.exceptions import AccessError
 from trytond.model.modelview import AccessButtonError
 from trytond.modules.company.tests import (
@@ -39,13 +40,15 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
             operator=operator and self.employees[operator].id)
 
     def create_pending(self, kind, tracking=None, assignee='leaver'):
-        record, = Pool().get(f'sale.{kind}').create([{
-                    'company': self.company.id,
-                    'tracking': tracking and tracking.id,
-                    'planned_date': dt.datetime(2026, 1, 3),
-                    'summary': f"Planned {kind}",
-                    'assignee': assignee and self.employees[assignee].id,
-                    }])
+        # The meetings are all at the same time
+        with Transaction().set_context(_skip_warnings=True):
+            record, = Pool().get(f'sale.{kind}').create([{
+                        'company': self.company.id,
+                        'tracking': tracking and tracking.id,
+                        'planned_date': dt.datetime(2026, 1, 3),
+                        'summary': f"Planned {kind}",
+                        'assignee': assignee and self.employees[assignee].id,
+                        }])
         return record
 
     def create_done(self, tracking, **values):
@@ -113,6 +116,43 @@ class HandOverTestCase(TrackingTestMixin, unittest.TestCase):
                 self.assertEqual(tracking.conclusion, "Moved away")
                 Tracking.reopen([tracking])
                 self.assertIsNone(Tracking(tracking.id).conclusion)
+
+    @unittest.skipUnless(
+        backend.name == 'sqlite', "Only SQLite tells its statements")
+    @with_transaction()
+    def test_close_queries(self):
+        "Test that closing many asks the database as often as closing few"
+        pool = Pool()
+        Close = pool.get('sale.tracking.close', type='wizard')
+        connection = Transaction().connection
+        self.setup_company()
+        numbers = []
+        with set_company(self.company), freeze(2026, 1, 2):
+            trackings = [
+                self.create_tracking(customer=f"Customer {i}")
+                for i in range(12)]
+            for tracking in trackings:
+                self.create_done(tracking, interest='1')
+                self.create_pending('call', tracking)
+                self.create_pending('task', tracking)
+            # The first time fills the caches
+            for ids in [trackings[:2], trackings[2:4], trackings]:
+                statements = []
+                with Transaction().set_context(
+                        active_model='sale.tracking', active_id=ids[0].id,
+                        active_ids=[t.id for t in ids]):
+                    session_id, start, _ = Close.create()
+                    connection.set_trace_callback(statements.append)
+                    try:
+                        view = Close.execute(session_id, {}, start)['view']
+                    finally:
+                        connection.set_trace_callback(None)
+                self.assertEqual(
+                    view['defaults']['activities_number'], 2 * len(ids))
+                self.assertFalse(view['defaults']['without_result'])
+                numbers.append(len(statements))
+        _, few, many = numbers
+        self.assertLessEqual(many, few)
 
     @with_transaction()
     def test_close_pending(self):

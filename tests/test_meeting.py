@@ -11,8 +11,9 @@ from trytond.model.exceptions import (
 from trytond.modules.company.tests import (
     create_company, create_employee, set_company)
 from trytond.modules.sale_opportunity_management.exceptions import (
-    AttendeeError, InvitationError, LinkError, MeetingDateError,
-    PlannedDateError)
+    LinkError, PlannedDateError)
+from trytond.modules.sale_opportunity_management.meeting.exceptions import (
+    AttendeeError, InvitationError, MeetingConflictWarning, MeetingDateError)
 from trytond.modules.sale_opportunity_management.moment import to_local, to_utc
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -26,15 +27,16 @@ def create_meeting(company, organiser, *moment, attendees=None, **values):
     "Create a meeting, the moment is in the time zone of the company"
     pool = Pool()
     Meeting = pool.get('sale.meeting')
-    meeting, = Meeting.create([{
-                'company': company.id,
-                'summary': "Meeting",
-                'planned_date': to_utc(company, dt.datetime(*moment)),
-                'assignee': organiser.id,
-                'attendees': [('create', attendees or [])],
-                **values,
-                }])
-    return meeting
+    with Transaction().set_context(_skip_warnings=True):
+        meeting, = Meeting.create([{
+                    'company': company.id,
+                    'summary': "Meeting",
+                    'planned_date': to_utc(company, dt.datetime(*moment)),
+                    'assignee': organiser.id,
+                    'attendees': [('create', attendees or [])],
+                    **values,
+                    }])
+    return Meeting(meeting.id)
 
 
 def create_person(company, name, email=None):
@@ -153,7 +155,8 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
         pool = Pool()
         Meeting = pool.get('sale.meeting')
         company = self.create_company('Europe/Madrid')
-        with set_company(company), freeze(2026, 3, 1):
+        with set_company(company), freeze(2026, 3, 1), \
+                Transaction().set_context(_skip_warnings=True):
             organiser = create_employee(company)
             for day, last, hours in [
                     ((2026, 3, 27), (2026, 3, 27), 24),
@@ -467,6 +470,63 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                 ['accepted', 'needs_action'])
 
     @with_transaction()
+    def test_answer_other(self):
+        "Test that nobody enters the answer of somebody else"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Meeting = pool.get('sale.meeting')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga, oscar = [
+                create_employee(company, name) for name in ["Olga", "Oscar"]]
+            user = self.create_user(olga, 'group_tracking_admin')
+            meeting = create_meeting(
+                company, olga, 2026, 3, 2, 9, attendees=[
+                    {'email': 'a@example.com'}])
+            attendee, = meeting.attendees
+            with self.as_user(user):
+                for values in [
+                        {'answer': 'accepted'},
+                        {'answer_date': dt.datetime(2026, 3, 1)},
+                        {'sent_sequence': 3},
+                        ]:
+                    with self.subTest(values=values):
+                        with self.assertRaises(AccessError):
+                            Attendee.write([Attendee(attendee.id)], values)
+                        with self.assertRaises(AccessError):
+                            Meeting.write([Meeting(meeting.id)], {
+                                    'attendees': [
+                                        ('write', [attendee.id], values)],
+                                    })
+                with self.assertRaises(AccessError):
+                    Meeting.write([Meeting(meeting.id)], {
+                            'attendees': [('create', [{
+                                            'employee': oscar.id,
+                                            'answer': 'accepted',
+                                            }])],
+                            })
+
+    @with_transaction()
+    def test_answer_link(self):
+        "Test that who runs the report of the invitation gets no link"
+        pool = Pool()
+        Invitation = pool.get('sale.meeting.invitation', type='report')
+        Token = pool.get('sale.meeting.attendee.token')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga = create_employee(company, "Olga")
+            user = self.create_user(olga, 'group_tracking_admin')
+            meeting = create_meeting(
+                company, olga, 2026, 3, 2, 9, attendees=[
+                    {'email': 'a@example.com'}])
+            with self.as_user(user):
+                _, content, _, _ = Invitation.execute(
+                    [meeting.attendees[0].id], {})
+        self.assertIn("Olga invites you", content)
+        self.assertNotIn('answer=', content)
+        self.assertFalse(Token.search([]))
+
+    @with_transaction()
     def test_search_answer(self):
         "Test that each clause finds what has and what lacks the answer"
         pool = Pool()
@@ -555,8 +615,108 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
             Attendee.give_answer(list(other.attendees), 'declined')
             self.assertEqual(
                 len(Meeting._search_conflicts(
-                        [olga.id, oscar.id],
+                        [('employee', olga.id), ('employee', oscar.id)],
                         other.planned_date, other.end_date)), 1)
+
+    @with_transaction()
+    def test_conflicts_customer(self):
+        "Test that customers who have another meeting are told"
+        pool = Pool()
+        Attendee = pool.get('sale.meeting.attendee')
+        Contact = pool.get('party.contact')
+        Meeting = pool.get('sale.meeting')
+        Party = pool.get('party.party')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga, oscar, pablo = [
+                create_employee(company, name)
+                for name in ["Olga", "Oscar", "Pablo"]]
+            party, = Party.create([{'name': "Núñez"}])
+            nora, raul = Contact.create([
+                    {'party': party.id, 'name': name}
+                    for name in ["Nora", "Raúl"]])
+            create_meeting(
+                company, olga, 2026, 3, 2, 9, summary="Visit", attendees=[
+                    {'contact': nora.id},
+                    {'email': 'a@example.com'},
+                    ])
+            users = [
+                self.create_user(e, 'group_tracking') for e in [olga, oscar]]
+
+            for values, names in [
+                    ({'party': party, 'contact': nora}, ["Nora"]),
+                    ({'party': party, 'contact': raul}, []),
+                    ({'party': party}, []),
+                    ({'email': 'A@example.com'}, ["A@example.com"]),
+                    ({'email': 'b@example.com'}, []),
+                    ({'employee': pablo}, []),
+                    ]:
+                # What is told of others is told only to who may read it
+                for user, names in zip(users, [names, []]):
+                    with self.subTest(user=user.name, values=values), \
+                            self.as_user(user):
+                        meeting = Meeting(
+                            company=company, state='pending', assignee=pablo,
+                            planned_date=to_utc(
+                                company, dt.datetime(2026, 3, 2, 9, 30)),
+                            duration=dt.timedelta(hours=1),
+                            attendees=[Attendee(**values)])
+                        meeting.on_change_duration()
+                        self.assertEqual(
+                            [c[1] for c in meeting._conflicts()], names)
+
+    @with_transaction()
+    def test_warn_conflicts(self):
+        "Test that who saves or moves a meeting is asked about conflicts"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Meeting = pool.get('sale.meeting')
+        Warning = pool.get('res.user.warning')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 3, 1):
+            olga, oscar = [
+                create_employee(company, name) for name in ["Olga", "Oscar"]]
+            create_meeting(
+                company, olga, 2026, 3, 2, 9, summary="Visit",
+                attendees=[{'employee': oscar.id}])
+            meeting = create_meeting(company, oscar, 2026, 3, 2, 10)
+            hour = dt.timedelta(hours=1)
+            line, = Activity.search([
+                    ('assignee', '=', oscar.id),
+                    ('organiser', '=', oscar.id),
+                    ])
+            start = meeting.planned_date - hour / 2
+            for change in [
+                    lambda: Meeting.write([meeting], {'planned_date': start}),
+                    lambda: Activity.write([line], {
+                            'calendar_date': start,
+                            'calendar_end': start + hour,
+                            }),
+                    ]:
+                with self.assertRaises(MeetingConflictWarning) as raised:
+                    change()
+                self.assertIn("Visit", raised.exception.message)
+                Warning.create([{
+                            'user': Transaction().user,
+                            'name': raised.exception.name,
+                            }])
+                change()
+                Warning.delete(Warning.search([]))
+                Transaction().check_warnings.clear()
+            # What changes neither the moment nor who takes part asks nothing
+            Meeting.write([meeting], {'summary': "Sale"})
+            Meeting.copy([meeting])
+            other = create_meeting(company, oscar, 2026, 3, 2, 9)
+            Meeting.cancel([other])
+            Meeting.write([other], {
+                    'planned_date': start, 'duration': hour * 2})
+            with self.assertRaises(MeetingConflictWarning):
+                Meeting.create([{
+                            'company': company.id,
+                            'summary': "Meeting",
+                            'planned_date': start,
+                            'assignee': olga.id,
+                            }])
 
     @with_transaction()
     def test_whole_day_conflicts(self):
@@ -775,21 +935,11 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                     })
             check(meeting)
             Attendee.delete(list(meeting.attendees))
-            attendee, = Attendee.create([{
+            Attendee.create([{
                         'meeting': meeting.id,
                         'employee': pablo.id,
-                        'sent_sequence': 2,
                         }])
             check(meeting)
-            # As before they were kept
-            table_h = Attendee.__table_handler__('sale_opportunity_management')
-            table_h.set_indexes([])
-            for name in ['date', 'state', 'notified_sequence']:
-                table_h.drop_column(name)
-            Attendee.__register__('sale_opportunity_management')
-            check(meeting)
-            self.assertEqual(
-                Attendee.search([('notified_sequence', '=', 2)]), [attendee])
 
     @with_transaction()
     def test_attendee_not_late(self):
@@ -855,6 +1005,22 @@ class MeetingTestCase(TrackingTestMixin, unittest.TestCase):
                 shown = line(record)
                 self.assertEqual(
                     (shown.calendar_date, shown.end_date), period(record))
+            # What is short is shown in a slot and stays short
+            short = create_meeting(
+                company, olga, 2026, 3, 2, 12,
+                duration=dt.timedelta(minutes=10))
+            shown = line(short)
+            slot = dt.timedelta(minutes=30)
+            self.assertEqual(
+                (shown.calendar_date, shown.end_date), period(short))
+            self.assertEqual(shown.calendar_end, shown.calendar_date + slot)
+            date = shown.calendar_date + dt.timedelta(days=60)
+            Activity.write([shown], {
+                    'calendar_date': date,
+                    'calendar_end': date + slot,
+                    })
+            self.assertEqual(
+                period(short), (date, date + dt.timedelta(minutes=10)))
             # The whole meeting
             Activity.write([line(meeting)], {
                     'calendar_date': dt.datetime(2026, 3, 3, 15),

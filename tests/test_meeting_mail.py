@@ -14,7 +14,7 @@ from icalendar import Calendar, vCalAddress, vText
 
 import trytond.config as config
 from trytond.modules.company.tests import create_company
-from trytond.modules.sale_opportunity_management.exceptions import (
+from trytond.modules.sale_opportunity_management.meeting.exceptions import (
     InvitationError)
 from trytond.pool import Pool
 from trytond.protocols.wrappers import HTTPStatus, exceptions
@@ -157,10 +157,28 @@ class MeetingMailTestCase(RouteTestCase):
                     context={
                         'company': self.company,
                         'employee': self.olga,
+                        # The meetings of the tests are at the same time
+                        '_skip_warnings': True,
                         }) as transaction:
                 yield transaction
             while transaction.tasks:
                 run_task(DB_NAME, transaction.tasks.pop())
+
+    @contextmanager
+    def no_server(self):
+        "Let the tasks of the queue fail by lack of a mail server"
+        with patch.object(
+                Pool, 'test', True), patch(
+                'trytond.modules.sale_opportunity_management'
+                '.outgoing_email.get_smtp_server',
+                side_effect=ConnectionRefusedError), \
+                self.assertLogs('trytond.worker', 'CRITICAL'):
+            yield
+
+    def send_waiting(self, *now):
+        with self.transaction(*now, user=0):
+            OutgoingEmail = Pool().get('sale.outgoing_email')
+            OutgoingEmail.send_waiting()
 
     def create_meeting(self, *moment, attendees=None, **values):
         "Create a meeting of Olga with Oscar, a customer and somebody else"
@@ -429,6 +447,55 @@ class MeetingMailTestCase(RouteTestCase):
             self.assertEqual(event['uid'], uid)
             self.assertEqual(event['sequence'], sequence + 2)
 
+    def test_change_texts(self):
+        "Test that the message tells what changed since the last one"
+        def before(message):
+            text = message.get_body(('plain',)).get_content()
+            return [
+                t.strip() for t in re.findall(r'(?:Before|Antes): (.*)', text)]
+
+        meeting = self.invite(
+            2026, 3, 27, 9, summary="Visit", place="Calle Mayor 1")
+        for message in self.receive().values():
+            self.assertEqual(before(message), [])
+        for values, en, es in [
+                ({'planned_date': dt.datetime(2026, 3, 30, 7)},
+                    ["Friday 03/27/2026 09:00 – 10:00 (Europe/Madrid)"],
+                    ["27/03/2026 09:00 – 10:00 (Europe/Madrid)"]),
+                ({'place': None, 'link': 'https://meet.example.com/x'},
+                    ["Calle Mayor 1", "–"], ["Calle Mayor 1", "–"]),
+                ({'summary': "Sale"}, ["Visit"], ["Visit"]),
+                ]:
+            with self.subTest(values=values):
+                with self.transaction():
+                    Meeting = Pool().get('sale.meeting')
+                    Meeting.write([Meeting(meeting)], values)
+                messages = self.receive()
+                self.assertEqual(
+                    before(messages['somebody@example.org']), en)
+                for text, part in zip(
+                        before(messages['info@nunez.example']), es,
+                        strict=True):
+                    self.assertIn(part, text)
+        # All since what could be sent
+        with self.no_server():
+            with self.transaction():
+                Meeting = Pool().get('sale.meeting')
+                Meeting.write([Meeting(meeting)], {'summary': "Offer"})
+            with self.transaction():
+                Meeting = Pool().get('sale.meeting')
+                Meeting.write([Meeting(meeting)], {'place': "Here"})
+        with self.transaction():
+            Meeting = Pool().get('sale.meeting')
+            Meeting.send_missing_invitations()
+        for message in self.receive().values():
+            self.assertEqual(before(message), ["Sale", "–"])
+        with self.transaction():
+            Meeting = Pool().get('sale.meeting')
+            Meeting.cancel([Meeting(meeting)])
+        for message in self.receive().values():
+            self.assertEqual(before(message), [])
+
     def test_reopen(self):
         "Test that who was told of the cancellation is invited again"
         with self.transaction():
@@ -695,12 +762,7 @@ class MeetingMailTestCase(RouteTestCase):
 
     def test_no_server(self):
         "Test that what could not be sent is sent later, once"
-        with patch.object(
-                Pool, 'test', True), patch(
-                'trytond.modules.sale_opportunity_management'
-                '.meeting_invitation.get_smtp_server',
-                side_effect=ConnectionRefusedError), \
-                self.assertLogs('trytond.worker', 'CRITICAL'):
+        with self.no_server():
             meeting = self.invite(2026, 3, 27, 9)
         self.assertFalse(self.receive())
         # The screen does not wait for it
@@ -723,6 +785,49 @@ class MeetingMailTestCase(RouteTestCase):
             Meeting.send_missing_invitations()
         self.assertFalse(self.receive())
         self.assertTrue(meeting)
+
+    def test_leave_no_server(self):
+        "Test that who leaves is told when the mail server is back"
+        meeting = self.invite(2026, 3, 27, 9)
+        self.receive()
+        with self.no_server(), self.transaction():
+            Meeting = Pool().get('sale.meeting')
+            Attendee = Pool().get('sale.meeting.attendee')
+            Attendee.delete([
+                    a for a in Meeting(meeting).attendees if not a.employee])
+        self.assertFalse(self.receive())
+        self.send_waiting()
+        self.assertEqual({
+                a: str(self.calendar(m)[0]['method'])
+                for a, m in self.receive().items()}, {
+                'info@nunez.example': 'CANCEL',
+                'somebody@example.org': 'CANCEL',
+                })
+        self.send_waiting()
+        self.assertFalse(self.receive())
+
+    def test_reminder_no_server(self):
+        "Test that the reminders are sent when the mail server is back"
+        for moment, received in [
+                ((2026, 4, 20, 7, 59), {
+                        'olga@example.com', 'oscar@example.com'}),
+                ((2026, 4, 20, 8), set()),
+                ]:
+            with self.subTest(moment=moment):
+                with self.transaction():
+                    self.create_meeting(
+                        2026, 4, 20, 9, reminder=dt.timedelta(minutes=15))
+                with self.no_server(), \
+                        self.transaction(2026, 4, 20, 6, 45, user=0):
+                    Activity = Pool().get('sale.activity')
+                    Activity.send_reminders()
+                # The screen does not wait for it
+                self.assertEqual(set(self.notified()), {'olga', 'oscar'})
+                self.assertFalse(self.receive())
+                for _ in range(2):
+                    self.send_waiting(*moment)
+                    self.assertEqual(set(self.receive()), received)
+                    received = set()
 
     def test_refused(self):
         "Test that a refused address does not hold up the others"

@@ -16,7 +16,7 @@ from trytond.transaction import Transaction
 from .common import TrackingTestMixin
 from .test_meeting import create_meeting, create_person, freeze
 
-REMINDER = 'trytond.modules.sale_opportunity_management.reminder'
+OUTGOING = 'trytond.modules.sale_opportunity_management.outgoing_email'
 
 
 class ReminderTestCase(TrackingTestMixin, unittest.TestCase):
@@ -32,11 +32,13 @@ class ReminderTestCase(TrackingTestMixin, unittest.TestCase):
         pool = Pool()
         Notification = pool.get('res.notification')
         Activity = pool.get('sale.activity')
+        OutgoingEmail = pool.get('sale.outgoing_email')
         if notifications := Notification.search([]):
             Notification.delete(notifications)
         with set_company(company), freeze(*moment), \
-                patch(f'{REMINDER}.send_message_transactional') as send:
+                patch(f'{OUTGOING}.send_message_transactional') as send:
             Activity.send_reminders()
+            OutgoingEmail.send(OutgoingEmail.search([]))
         addresses = {call.args[0]['To'] for call in send.call_args_list}
         users = [n.user.login for n in Notification.search([])]
         self.assertEqual(len(send.call_args_list), len(addresses))

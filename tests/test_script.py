@@ -130,7 +130,7 @@ class ScriptTestCase(unittest.TestCase):
                 self.assertEqual(
                     "5 customers created" in lines, bool(created))
                 self.assertEqual(
-                    "5 rows skipped because they exist already" in lines,
+                    "5 rows matched with existing customers" in lines,
                     bool(skipped))
                 self.assertEqual(self.count("Óptica %"), 5)
                 with open(

@@ -564,31 +564,3 @@ class TaskTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertFalse(copy.linked_trackings)
             self.assertIsNone(copy.result)
             self.assertIsNone(copy.start_date)
-
-    @with_transaction()
-    def test_migrate(self):
-        "Test that the existing tasks get a status"
-        pool = Pool()
-        Task = pool.get('sale.task')
-        company = create_company()
-        cursor = Transaction().connection.cursor()
-        with set_company(company):
-            tasks = {
-                'new': self.create_task(company),
-                'completed': self.create_task(company),
-                'closed': self.create_task(company),
-                }
-            self.complete(tasks['completed'])
-            Task.cancel([tasks['closed']])
-            table_h = Task.__table_handler__('sale_opportunity_management')
-            # SQLite keeps no index without its columns
-            table_h.set_indexes([])
-            for name in ['kind', 'priority', 'status']:
-                table_h.drop_column(name)
-            Task.__register__('sale_opportunity_management')
-            table = Task.__table__()
-            cursor.execute(*table.select(
-                    table.id, table.kind, table.priority, table.status))
-            self.assertEqual(
-                {tuple(r) for r in cursor},
-                {(t.id, 'task', 'medium', s) for s, t in tasks.items()})
