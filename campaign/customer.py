@@ -376,7 +376,9 @@ class AttendCustomer(ModelView):
         """Write what was corrected and add the files
 
         Return if there was something.  What somebody else has corrected
-        meanwhile is kept unless it was corrected here too."""
+        meanwhile is kept unless it was corrected here too, and what is there
+        since the customer was shown is not added again, as the button may be
+        pressed twice."""
         shown = json.loads(self.shown)
         party = self.tracking.party
         party = party.__class__(party.id)
@@ -413,7 +415,10 @@ class AttendCustomer(ModelView):
         if values:
             if shown['address'] is not None:
                 Address.write([Address(shown['address'])], values)
-            else:
+            elif not Address.search([
+                        ('party', '=', party.id),
+                        *((n, '=', v) for n, v in values.items()),
+                        ], limit=1):
                 Address.create([{**values, 'party': party.id}])
         return bool(values)
 
@@ -434,7 +439,10 @@ class AttendCustomer(ModelView):
             to_write.extend([removed, {'active': False}])
         if to_write:
             Contact.write(*to_write)
-        added = [(line, new) for line, new in added if new['name']]
+        known = [values(c) for c in party.contacts if str(c.id) not in shown]
+        added = [
+            (line, new) for line, new in added
+            if new['name'] and new not in known]
         for line, new in added:
             contact, = Contact.create([{**new, 'party': party.id}])
             if line.phone:
@@ -466,8 +474,13 @@ class AttendCustomer(ModelView):
             to_write.extend([removed, {'active': False}])
         if to_write:
             ContactMechanism.write(*to_write)
+        known = [values(m) for m in party.contact_mechanisms
+            if str(m.id) not in shown]
+        formatter = ContactMechanism(party=party)
         added = [
-            {**new, 'party': party.id} for _, new in added if new['value']]
+            {**new, 'party': party.id} for _, new in added if new['value']
+            and {**new, 'value': formatter.format_value(
+                    new['value'], new['type'])} not in known]
         if added:
             ContactMechanism.create(added)
         return bool(to_write or added)
@@ -494,16 +507,20 @@ class AttendCustomer(ModelView):
         pool = Pool()
         Attachment = pool.get('ir.attachment')
         Lang = pool.get('ir.lang')
-        files = [f for f in self.files or [] if f.data]
+        files = []
+        name = Lang.get().strftime(
+            to_local(self.company, self.start), '%Y-%m-%d %H:%M')
+        for file in self.files or []:
+            values = {
+                'resource': str(self.tracking),
+                'type': 'data',
+                'name': file.name or name,
+                }
+            known = Attachment.search([(n, '=', v) for n, v in values.items()])
+            if file.data and all(a.data != file.data for a in known):
+                files.append({**values, 'data': file.data})
         if files:
-            name = Lang.get().strftime(
-                to_local(self.company, self.start), '%Y-%m-%d %H:%M')
-            Attachment.create([{
-                        'resource': str(self.tracking),
-                        'type': 'data',
-                        'name': file.name or name,
-                        'data': file.data,
-                        } for file in files])
+            Attachment.create(files)
         # The session would keep them
         self.files = []
         return bool(files)

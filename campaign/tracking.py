@@ -1083,6 +1083,18 @@ class Tracking(metaclass=PoolMeta):
                     'message': comment,
                     }])
 
+    @without_check_access
+    def _keep_draft(self, draft):
+        pool = Pool()
+        Note = pool.get('ir.note')
+        # It is pressed again when the answer of the server was lost
+        if draft and not Note.search([
+                    ('resource', '=', str(self)),
+                    ('message', '=', draft),
+                    ('create_uid', '=', Transaction().user),
+                    ], limit=1):
+            self._add_note(draft)
+
     def _next_turn(self):
         return (self.attend_turn or 0) + 1
 
@@ -1159,15 +1171,13 @@ class Tracking(metaclass=PoolMeta):
                     or tracking.operator.id
                     not in User.get_working_employees()):
                 raise
-            if draft:
-                tracking._add_note(draft)
+            tracking._keep_draft(draft)
             return
         with without_check_access():
             try:
                 tracking = tracking._hold(employee)
             except AttendError:
-                if draft:
-                    tracking._add_note(draft)
+                tracking._keep_draft(draft)
                 return
             if result is not None:
                 result = Result(int(result))

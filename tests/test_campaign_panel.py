@@ -52,10 +52,12 @@ class Screen:
 
     def execute(self, state):
         # As the clients send it: without the names of the records
-        data = {}
-        if self.state:
-            data[self.state] = {
-                n: v for n, v in self.form.items() if not n.endswith('.')}
+        def strip(values):
+            return {
+                n: ([strip(v) if isinstance(v, dict) else v for v in value]
+                    if isinstance(value, list) else value)
+                for n, value in values.items() if not n.endswith('.')}
+        data = {self.state: strip(self.form)} if self.state else {}
         with self.transaction(), Transaction().set_context(self.context):
             result = self.wizard.execute(self.session, data, state)
         view = result.get('view', {})
@@ -449,6 +451,49 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
                     screen.form['comment'] = None
                     screen.execute('leave')
                     self.assertEqual(self.notes(tracking), [])
+
+    @with_transaction()
+    def test_leave_again(self):
+        "Test that what was added is added once when it is left twice"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Campaign = pool.get('sale.campaign')
+        self.set_up()
+        tracking, = self.trackings
+        tracking.__class__.write([tracking], {
+                'operator': self.employees['operator'].id,
+                })
+        screen = Screen(self, 'operator', tracking)
+        screen.form['comment'] = "Wants a catalogue"
+        screen.form['city'] = "Cali"
+        screen.form['contacts'] = [{
+                'contact': None, 'name': "Ana", 'job_title': None,
+                'phone': '+573105550001'}]
+        screen.form['mechanisms'] += [{
+                'mechanism': None, 'type': type_, 'contact': None,
+                'value': value} for type_, value in [
+                    ('phone', '310 5550002'), ('email', 'ana@example.com')]]
+        screen.form['files'] = [{'name': None, 'data': b'recording'}]
+        screen.execute_again('leave')
+        party = tracking.party.__class__(tracking.party.id)
+        self.assertEqual([c.name for c in party.contacts], ["Ana"])
+        self.assertEqual([a.city for a in party.addresses], ["Cali"])
+        self.assertCountEqual(
+            [m.value for m in party.contact_mechanisms][-3:],
+            ['+57 310 5550001', '+57 310 5550002', 'ana@example.com'])
+        self.assertEqual(len(party.contact_mechanisms), 4)
+        attachment, = Attachment.search([('resource', '=', str(tracking))])
+        self.assertEqual(attachment.data, b'recording')
+        self.assertEqual(self.notes(tracking), [])
+
+        screen = Screen(self, 'operator', tracking)
+        self.assertEqual(screen.form['comment'], "Wants a catalogue")
+        Campaign.write([self.campaign], {
+                'operators': [
+                    ('remove', [self.employees['operator'].id])],
+                })
+        screen.execute_again('leave')
+        self.assertEqual(self.notes(tracking), ["Wants a catalogue"])
 
     @with_transaction()
     def test_first_given_away(self):
