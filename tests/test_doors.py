@@ -3,19 +3,27 @@
 # terms.
 
 import datetime as dt
+import inspect
+import json
 import unittest
 
+from werkzeug.test import EnvironBuilder
+
 from trytond import backend
+from trytond.ir import routes
 from trytond.model import ModelStorage, ModelView, fields
 from trytond.pool import Pool
+from trytond.protocols.jsonrpc import JSONEncoder
+from trytond.protocols.wrappers import Request
 from trytond.tools import is_instance_method
 from trytond.transaction import Transaction
 from trytond.wizard import StateView
+from trytond.wsgi import app
 
 from .common import TrackingTestMixin
 from .doors import (
-    FEW_TRIES, NEIGHBOURS, PARTY, SEES, SHARED, TRIES, UNMARKED, DoorsMixin,
-    is_ours, is_stored)
+    FEW_TRIES, MODULE, NEIGHBOURS, PARTY, SEES, SHARED, TRIES, UNMARKED,
+    DoorsMixin, is_ours, is_stored)
 
 # What every model has and the tests of it
 STORAGE = {
@@ -701,6 +709,76 @@ class DoorsTestCase(DoorsMixin, TrackingTestMixin, unittest.TestCase):
                                 role, 'chat', f'{name}.{method}',
                                 'is done', owner)
         self.close()
+
+    def request(self, role, endpoint, query=None, context=None, **arguments):
+        "Ask for the route and return the content or the error"
+        builder = EnvironBuilder(query_string=query)
+        request = Request(builder.get_environ())
+        transaction = Transaction()
+        user = self.world.users[role].id if role else 0
+        with transaction.set_user(user), transaction.reset_context(), \
+                transaction.set_context(
+                    context, _check_access=bool(role)):
+            try:
+                # The test has the transaction
+                response = inspect.unwrap(endpoint)(
+                    request, Pool(), **arguments)
+            except Exception as exception:
+                return exception
+            return response.get_data()
+
+    def test_routes(self):
+        "Test that no route answers what is hidden"
+        endpoints = {
+            rule.endpoint: rule.arguments - {'database_name'}
+            for rule in app.url_map.iter_rules()}
+        ours = {e for e in endpoints if e.__module__.startswith(MODULE)}
+        self.assertEqual(
+            {e.__name__ for e in ours}, {'meeting_answer', 'agenda_feed'})
+        world = self.world
+        for role, owner, name, Model in self.cases(FEW_TRIES):
+            if not issubclass(Model, ModelStorage):
+                continue
+            id_ = world.get(owner, name)
+            names, *_ = self.exportable(Model)
+            for _, context in self.contexts(role, name):
+                for domain in [[], [id_]]:
+                    with self.undone():
+                        self.look(
+                            role, 'route', f'{name}.data', self.request(
+                                role, routes.data, [
+                                    *(('f', n) for n in names),
+                                    ('d', self.dump(domain)),
+                                    ('c', self.dump(context)),
+                                    ], model=name))
+            for n in names:
+                with self.undone():
+                    self.look(
+                        role, 'route', f'{name}.html', self.request(
+                            role, routes.html_editor, model=name, record=id_,
+                            field=n))
+        answer = self.request(
+            'operator', routes.data, [('f', 'comment')],
+            model='sale.tracking')
+        self.assertRegex(answer.decode(), r'zq\d{5}x')
+        # Who has no token is told nothing, also with what is stored of them
+        tokens = {'', '0', 'None', '%'}
+        for name, Model in self.models():
+            if 'token_hash' in getattr(Model, '_fields', {}):
+                for record in Model.search([]):
+                    tokens |= {str(record.id), record.token_hash}
+        for endpoint in ours:
+            self.assertEqual(endpoints[endpoint], {'token'})
+            for token in tokens:
+                with self.undone():
+                    self.look(
+                        'nobody', 'route', endpoint.__name__, self.request(
+                            None, endpoint, token=token))
+        self.close()
+
+    @classmethod
+    def dump(cls, value):
+        return json.dumps(value, cls=JSONEncoder)
 
     def test_preferences(self):
         "Test that nobody becomes another employee"
