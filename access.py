@@ -145,7 +145,6 @@ def _guard_clause(Model, clause):
     guarded = guard_domain(Target, domain)
     rule = []
     if is_many and is_guarded(Target) and not (
-            # They are read by who reads the record itself
             isinstance(field, fields.One2Many)
             and field.field in Target.__access__):
         rule = Rule.domain_get(Target.__name__, mode='read')
@@ -280,7 +279,6 @@ class AccessStorageMixin(ModelStorage):
             return
         for name in values:
             if (cls._fields[name].readonly
-                    # It is written together with the result
                     and name not in getattr(cls, '_recorded_fields', set())):
                 raise AccessError(gettext(
                         'sale_opportunity_management.msg_modify_computed',

@@ -286,8 +286,6 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                     t,
                     (t.assignee, Index.Equality()),
                     (t.date, Index.Range())),
-                # The first page of the lists in their order and the count of
-                # what is pending, with what the rules look at
                 Index(
                     t,
                     (t.date, Index.Range(order='DESC')),
@@ -372,7 +370,6 @@ class ActivityMixin(Workflow, ActivityLineMixin):
             return [
                 *(('id', 'in', q) for q in queries),
                 ('summary', operator, *extra)]
-        # Each one uses its index
         queries += cls._search_text(operator, *extra)
         return [('id', 'in', Union(*queries))]
 
@@ -636,7 +633,6 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         callbacks = super().on_delete(activities)
         if trackings := list(map(int, cls.get_trackings(activities))):
             def update():
-                # They may be deleted together with their activities
                 Tracking.update_activities(Tracking.search([
                             ('id', 'in', trackings),
                             ]))

@@ -127,7 +127,6 @@ class Call(
             **cls.planned_date.states,
             'invisible': Eval('direction') == 'incoming',
             }
-        # Without party only the summary says what it is about
         cls.summary.states = {
             **cls.summary.states,
             'required': (
@@ -171,7 +170,6 @@ class Call(
                     t,
                     (t.phone_compact, Index.Similarity()),
                     where=t.phone_compact != Null),
-                # To find what a deleted opportunity was made from
                 Index(
                     t,
                     (t.own_opportunity, Index.Equality()),
@@ -287,7 +285,6 @@ class Call(
             strip_wildcard(value))
         queries = []
         if not number or not number.startswith('+'):
-            # Nobody writes a whole number in another field
             queries += super()._search_text(operator, value, *extra)
         if number:
             t = cls.__table__()

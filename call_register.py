@@ -270,7 +270,6 @@ class RegisterCallStart(RecordMixin):
                         ('party.active', '=', True),
                         ], limit=limit)]
             if not parties:
-                # Earlier calls know unregistered numbers
                 with without_check_access():
                     parties = [c.party for c in Call.search([
                                 ('phone_compact', operator, number),

@@ -222,7 +222,6 @@ class HandOver(Wizard):
         if start.activities == 'cancel':
             self._cancel(employee)
         if start.trackings == 'reassign':
-            # Before the activities: their own go with them
             self._reassign_trackings(employee, operators)
         if start.activities == 'reassign':
             self._reassign_activities(employee, operators)

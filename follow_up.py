@@ -174,7 +174,6 @@ class FollowedMixin(IndicatorMixin):
 
     @classmethod
     def search_indicator(cls, name, clause):
-        # By indexes instead of ranking all the trackings
         overdue = cls._linked_query(
             lambda tracking: (tracking.state == 'open')
             & (tracking.next_activity < now()))
@@ -293,7 +292,6 @@ class Tracking(OpportunityMixin, metaclass=PoolMeta):
     def _origin_states(cls, model):
         pool = Pool()
         Model = pool.get(model)
-        # The state is told also without the right to read the sales
         with without_check_access():
             return [(None, "")] + (
                 Model.fields_get(['state'])['state']['selection'])

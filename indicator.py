@@ -61,7 +61,6 @@ class IndicatorMixin(ModelSQL):
 
     @classmethod
     def order_follow_up(cls, tables):
-        # The lists show the icon of the indicator with the text
         return cls.order_indicator(tables)
 
     @classmethod

@@ -55,7 +55,6 @@ class Rule(metaclass=PoolMeta):
 
     @classmethod
     def check(cls, model_name, ids, mode='read'):
-        # It may be hidden now
         with Transaction().set_context(_datetime=None):
             super().check(model_name, ids, mode=mode)
 

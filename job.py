@@ -212,7 +212,6 @@ class Job(ModelSQL, ModelView):
         if going_on := end < len(ids):
             Job.write([job], values)
         else:
-            # They are of no more use
             Job.write([job], {**values, 'state': 'done', 'records': None})
             job._end(ids)
         return going_on

@@ -33,7 +33,6 @@ PHONE_TYPES = ['phone', 'mobile']
 # With an extension at most.  Each character has only one place where it can
 # be, as whoever writes a long text must not make the others wait.
 _PHONE_NUMBER = r'[\s()+./#*-]*\d[\d\s()+./#*-]*((ext\.?|x)\s*\d+)?'
-# No number is longer
 _PHONE_LENGTH = 100
 # The legal forms that say nothing about which company it is
 _LEGAL_FORMS = re.compile(
@@ -328,7 +327,6 @@ class Typification(ModelSQL):
         User = pool.get('res.user')
         transaction = Transaction()
         company = transaction.context.get('company')
-        # The client chooses the company of the context
         if not transaction.user or company in User.get_companies():
             return company
 
@@ -372,7 +370,6 @@ class Replace(metaclass=PoolMeta):
         pool = Pool()
         Avatar = pool.get('ir.avatar')
         source, destination = map(str, [self.ask.source, self.ask.destination])
-        # A party has only one
         if not Avatar.search([('resource', '=', destination)], limit=1):
             Avatar.write(
                 Avatar.search([('resource', '=', source)]),

@@ -102,7 +102,6 @@ class Party(metaclass=PoolMeta):
         super().__register__(module)
 
         if fill:
-            # The parties that exist before the module is activated
             columns = [getattr(table, n) for n in forms]
             cursor.execute(*table.select(
                     table.id, table.name, where=table.name != Null))
@@ -136,7 +135,6 @@ class Party(metaclass=PoolMeta):
         clauses, queries = domain[1:], []
         with inactive_records(), without_check_access():
             if operator == '=':
-                # Tax identifiers are found however they are written
                 code = fold_code(value)
                 if re.search(r'\d', code):
                     clauses.append(('identifiers.code_compact', '=', code))
@@ -144,7 +142,6 @@ class Party(metaclass=PoolMeta):
                 clauses = [
                     c for c in clauses
                     if not isinstance(c[0], str) or c[0] not in _CLAUSES]
-            # Each condition by itself uses its index
             queries += [
                 cls.search([c], order=[], query=True) for c in clauses]
         return [('id', 'in', Union(*queries))]
@@ -342,7 +339,6 @@ class ContactMechanism(metaclass=PoolMeta):
         if (operator in {'ilike', 'like', '='}
                 and isinstance(value, str)
                 and re.fullmatch(r'[%\d\s()+./-]+', value)):
-            # Numbers are found however they are written
             if number := cls.compact_phone(value):
                 domain.append(('value_compact', '=', number))
             elif len(digits := re.sub(r'\D', '', value)) > 3:

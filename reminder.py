@@ -95,7 +95,6 @@ class ReminderMixin(ModelSQL):
             where=(table.state == 'pending')
             & (table.reminded == Null)
             & (table.reminder_date <= now)
-            # That of whole days is their end
             & (table.date >= now - _LATE),
             order_by=[table.reminder_date, table.id],
             limit=limit)

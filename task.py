@@ -299,7 +299,6 @@ class Task(
 
     @classmethod
     def preprocess_values(cls, mode, values):
-        # It is the only place that makes the state follow the status
         if values.get('status'):
             values = {**values, 'state': _STATUS_STATES[values['status']]}
         elif values.get('state'):
@@ -451,7 +450,6 @@ class Task(
 
     @classmethod
     def _tracking_fields(cls):
-        # The links tell the trackings themselves
         return super()._tracking_fields() | {'status'}
 
     @classmethod

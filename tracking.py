@@ -246,7 +246,6 @@ class Tracking(PhoneMixin, Workflow, ModelView, ChatMixin):
                     include=[*cls._rule_columns(t), t.state]),
                 Index(t, (t.operator, Index.Range()), (t.id, Index.Range())),
                 Index(t, (t.channel, Index.Range()), (t.id, Index.Range())),
-                # The indicators of sales and opportunities
                 *(Index(
                         t,
                         (column, Index.Range()),

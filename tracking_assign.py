@@ -157,7 +157,6 @@ class Tracking(metaclass=PoolMeta):
         Opportunity = pool.get('sale.opportunity')
         if not previous:
             return
-        # The operator is told about the trackings
         with Transaction().set_context(_notify_assigned=False):
             for Model in Activity.activity_models():
                 if activities := [
@@ -283,7 +282,6 @@ class _AssignWizard(Wizard):
             order=[('start_date', 'ASC'), ('id', 'ASC')],
             query=True)
         cursor.execute(*query)
-        # Only the ids: they may be a hundred thousand
         trackings = [id_ for id_, *_ in cursor]
         if not trackings:
             raise AssignError(gettext(

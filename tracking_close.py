@@ -98,7 +98,6 @@ class Tracking(metaclass=PoolMeta):
         "Bring back what was cancelled by closing the trackings"
         pool = Pool()
         Activity = pool.get('sale.activity')
-        # Some may be out of reach for the user
         with without_check_access():
             for Model in Activity.activity_models():
                 for sub_trackings in grouped_slice(trackings, 500):

@@ -297,7 +297,6 @@ def postgresql_cluster(binaries, extensions=()):
             **user)
 
     try:
-        # A locale that knows upper and lower case beyond ASCII
         run('initdb', '-U', 'tryton', '-A', 'trust', '-E', 'UTF8',
             '--locale=C.UTF-8', '--no-sync')
         run('pg_ctl', 'start', '-w', '-l', os.path.join(folder, 'log'), '-o',
@@ -381,7 +380,6 @@ def run_all(names, parts, pattern=None):
                 environs['postgresql'] = get_environ(
                     'postgresql', uri, cache_folder('postgresql', code_hash()))
             elif binaries := find_postgresql():
-                # Templates inside of the servers, which are gone with them
                 for name, extensions in [
                         ('postgresql', []), ('extensions', EXTENSIONS)]:
                     uri = stack.enter_context(

@@ -147,9 +147,7 @@ def session(
             tracking = take(database, user, campaign)
         seconds = time.perf_counter() - begin
         if i:
-            # The first fills the caches
             queue.put(seconds)
-        # It does not come again
         execute(
             database,
             "UPDATE sale_tracking SET state = 'closed', taken_by = NULL "

@@ -80,7 +80,6 @@ class Campaign(metaclass=PoolMeta):
                         'company': campaign.company.id,
                         'business_unit': campaign.business_unit.id,
                         'campaign': campaign.id,
-                        # The queue gives them their operator
                         'operator': None,
                         **values}
                     for party, number in zip(

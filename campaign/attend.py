@@ -239,7 +239,6 @@ class Attend(Wizard):
         return self._choose()
 
     def end(self):
-        # The trackings moved to other tabs of the panel
         return 'reload'
 
     @classmethod

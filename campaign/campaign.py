@@ -476,7 +476,6 @@ class Campaign(Workflow, ModelSQL, ModelView):
     def get_member(self):
         pool = Pool()
         User = pool.get('res.user')
-        # The other errors name the campaign
         if not self.__class__.search([('id', '=', self.id)]):
             raise AttendError(gettext(
                     'sale_opportunity_management.msg_campaign_denied'))

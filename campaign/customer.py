@@ -142,7 +142,6 @@ class AttendCustomer(ModelView):
 
     def get_values(self):
         tracking = self.tracking.__class__(self.tracking.id)
-        # The id comes from the client
         tracking.__class__.read([tracking.id], ['id'])
         values = {
             'tracking': tracking.id,
@@ -165,7 +164,6 @@ class AttendCustomer(ModelView):
             }
         values.update(self._get_customer(tracking.party))
         if self.result:
-            # Nothing is asked to the server when there is none yet
             values['result'] = self.result
             values['promises'] = self.on_change_with_promises()
         values['history'] = self._get_history(tracking)
@@ -250,7 +248,6 @@ class AttendCustomer(ModelView):
             for line, activity in zip(
                     activities, Activity.get_activities(activities)):
                 person = line.done_by or line.assignee
-                # The result of a task is a text, which its description has
                 result = (
                     activity.result if isinstance(activity, Call) else None)
                 texts = [result.rec_name if result else activity.outcome_text]
@@ -319,7 +316,6 @@ class AttendCustomer(ModelView):
                 self.tracking, self.comment, result=self.selected_result,
                 callback_date=self.callback_date)
         except AttendError:
-            # Without text to lose, leaving always works
             if (self.comment or '').strip():
                 raise
 

@@ -63,7 +63,6 @@ class Session(metaclass=PoolMeta):
         Tracking = pool.get('sale.tracking')
         UserEmployee = pool.get('res.user-company.employee')
         with without_check_access():
-            # One left open in another browser does not count for ever
             since = dt.datetime.now() - dt.timedelta(
                 seconds=config.getint('session', 'timeout'))
             users = users - {

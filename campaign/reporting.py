@@ -72,7 +72,6 @@ class _Reporting(ModelSQL, ModelView):
     @classmethod
     def _columns(cls, call):
         return [
-            # The groups have no call in common
             Min(call.id).as_('id'),
             call.company.as_('company'),
             call.campaign.as_('campaign'),

@@ -146,7 +146,6 @@ class Tracking(metaclass=PoolMeta):
                     where=t.taken_by != Null),
                 'sale_opportunity_management.msg_campaign_customer_taken'))
         cls._sql_indexes.update({
-                # Each part of the queue in its order
                 Index(
                     t,
                     (t.campaign, Index.Equality()),
@@ -190,7 +189,6 @@ class Tracking(metaclass=PoolMeta):
                     t,
                     (t.result, Index.Range()),
                     where=t.result != Null),
-                # The panel of an operator
                 Index(
                     t,
                     (t.operator, Index.Equality()),
@@ -253,7 +251,6 @@ class Tracking(metaclass=PoolMeta):
         elif field_names is None or {'campaign', 'state'} & field_names:
             values['next_attempt'] = self.callback_date or this_minute()
         if field_names is None or {'campaign', 'operator'} & field_names:
-            # An operator assigned by hand keeps it
             operator = getattr(self, 'operator', None)
             if operator and operator in self.campaign.operators:
                 values['reserved_for'] = operator
@@ -325,7 +322,6 @@ class Tracking(metaclass=PoolMeta):
             'callback_date': None,
             'taken_by': None,
             'taken_date': None,
-            # The text stays, but its result is of another typology
             'draft_result': None,
             'draft_callback_date': None,
             }
@@ -387,7 +383,6 @@ class Tracking(metaclass=PoolMeta):
                 try:
                     tracking._take(employee)
                 except AttendError:
-                    # Somebody else works on the same customer
                     continue
                 return tracking, tracking._reason(promised_by)
             return None, cls._nobody(campaign, employee, moment)
@@ -463,7 +458,6 @@ class Tracking(metaclass=PoolMeta):
                 *cls._queue_query(campaign, employee, moment, limit))
             rows = cursor.fetchall()
             if is_contended:
-                # Not to meet again at each of the next ones
                 rows.sort(key=lambda row: (row[1], random.random()))
             for id_, _, is_away in rows:
                 if id_ in tried:
@@ -630,7 +624,6 @@ class Tracking(metaclass=PoolMeta):
             with savepoint():
                 self._write_queue([self], values)
         except SQLConstraintError as error:
-            # Since the transaction began
             raise AttendError(error.message) from error
 
     @classmethod
@@ -716,7 +709,6 @@ class Tracking(metaclass=PoolMeta):
         if transaction.database.has_select_for():
             query.for_ = For('UPDATE')
         else:
-            # To write makes the others wait
             cursor.execute(*table.update(
                     [table.id], [table.id], where=table.id == self.id))
         cursor.execute(*query)
@@ -1234,7 +1226,6 @@ class Tracking(metaclass=PoolMeta):
     @classmethod
     def get_plan(cls, trackings, name):
         texts = defaultdict(list)
-        # It tells how much the customer has but nothing of it
         with without_check_access():
             for id_, text in cls._plan_texts(trackings):
                 texts[id_].append(text)

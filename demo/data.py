@@ -93,7 +93,6 @@ NEXT = {
 TASKS = [
     "Enviar el portafolio", "Enviar la cotización",
     "Preparar la visita de demostración", "Enviar la lista de precios"]
-# What is about several customers
 COMMON_TASK = "Enviar la nueva lista de precios"
 MEETINGS = [
     "Visita de demostración", "Presentación de la nueva línea",
@@ -119,7 +118,6 @@ CALLED = [
     ("Pide precios", "Pide la lista de precios por correo."),
     ("Pregunta por la garantía", "Se le explicó cómo enviar la montura."),
     ("Quiere una visita", "Pide que lo visiten la próxima semana.")]
-# Why others are called, who are no customers
 GENERAL = [
     "Pedir cotización de los folletos", "Confirmar el stand en la feria",
     "Averiguar el horario de la transportadora"]

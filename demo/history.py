@@ -92,8 +92,6 @@ class History:
             for login in ['operador1', 'operador2', 'operador3']:
                 self.promise(login)
 
-    # Models and wizards of a user
-
     def model(self, login, name):
         return Model.get(name, config=self.sessions[login])
 
@@ -102,8 +100,6 @@ class History:
 
     def find_unit(self, login, name):
         return self.model(login, 'sale.business_unit')(ref(name))
-
-    # What the administrator and the manager do
 
     def import_contacts(self, moment, business_unit, name, number):
         path = os.path.join(self.folder, f'{name}.csv')
@@ -294,8 +290,6 @@ class History:
             .astimezone(ZoneInfo(TIMEZONE))
             .date())
 
-    # What the operators do
-
     def register(self, moment, login):
         "Register a customer who was met, or called in"
         Country = self.model(login, 'country.country')
@@ -438,7 +432,6 @@ class History:
                         ('employee', '=', None),
                         ]),
                 self.random.choice(['accepted', 'accepted', 'tentative']))
-        # The worker begins again when it has to lock
         while transaction.tasks:
             run_task(self.database, transaction.tasks.pop())
 
@@ -531,7 +524,6 @@ class History:
         Task = self.model(login, 'sale.task')
         TaskType = self.model(login, 'sale.task.type')
         Tracking = self.model(login, 'sale.tracking')
-        # It may have been given to somebody else
         trackings = Tracking.find([
                 ('id', '=', tracking_id),
                 ('state', '=', 'open'),

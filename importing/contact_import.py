@@ -297,7 +297,6 @@ class ContactImport(OptionsMixin, ModelSQL, ModelView):
             ['OR',
                 [
                     ('state', 'in', ['waiting', 'running']),
-                    # The script reads its file itself
                     ('file', '!=', None),
                     ],
                 ('state', '=', 'undoing'),
@@ -356,7 +355,6 @@ class ContactImport(OptionsMixin, ModelSQL, ModelView):
         transaction = Transaction()
         context = {}
         if transaction.user != self.user.id:
-            # Whoever has it resumed
             with transaction.set_user(self.user.id):
                 context = User.get_preferences(context_only=True)
         with transaction.set_user(self.user.id), \
@@ -389,7 +387,6 @@ class ContactImport(OptionsMixin, ModelSQL, ModelView):
                     except ImportConcurrencyError:
                         if not commit:
                             raise
-                        # Only this chunk begins again
                         transaction.rollback()
                         continue
                     break
@@ -432,7 +429,6 @@ class ContactImport(OptionsMixin, ModelSQL, ModelView):
     @without_check_access
     def _end(self):
         self.state = 'done'
-        # The customers have it now
         self.file = None
         self.save()
         self.__class__.notify_user(

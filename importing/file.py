@@ -331,7 +331,6 @@ class ContactFile:
         for _, cells, error in rows:
             if (self._sheets and any(c.strip() for c in cells[width:])
                     and width < _WIDTH):
-                # In a spreadsheet a column may have no heading
                 extra = min(len(cells), _WIDTH) - width
                 self.headings += [''] * extra
                 examples += [[] for _ in range(extra)]
@@ -375,7 +374,6 @@ def _join(row):
         row['contact_name'] = names
     if not row.get('name') and row.get('contact_name') and not row.get(
             'customer'):
-        # A person without company is the customer
         row['name'] = row.pop('contact_name')
 
 
@@ -431,7 +429,6 @@ def group_keys(row):
 
     They are equal too for some rows of different companies."""
     name = re.sub(r'\W+', '', normalize_text(row.get('name')))
-    # The legal form may be missing
     name = re.sub(r'(sas|sa|slu|sl|srl|ltda|cia|eu|inc|llc)$', '', name)
     identifier = re.sub(r'[\W_]', '', row.get('identifier', '')).upper()
     return (

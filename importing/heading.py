@@ -172,7 +172,6 @@ COLUMNS = {
         "Customer Code", "Código de tercero", "Código del tercero",
         "Código de cliente", "Party Code"),
     }
-# The additional columns of the rejects file
 REJECT_COLUMNS = {
     'line': ("Line", "Línea"),
     'field': ("Field", "Campo"),
@@ -189,7 +188,6 @@ _NAMES = {
     'nombre a mostrar', 'complete name', 'contact full name', 'file as'}
 _MIDDLE_NAMES = {
     'segundo nombre', 'middle name', 'additional name', 'otros nombres'}
-# Several may name the customer, the first of these does
 _OTHER_NAMES = {'nombre comercial', 'trade name', 'establecimiento'}
 _QUALIFIERS = [
     r'^(mailing|billing|business|work|office|company|primary|main|invoice'

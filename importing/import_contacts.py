@@ -43,7 +43,6 @@ class ImportContacts(Wizard):
     open_ = StateAction('sale_opportunity_management.act_contact_import_form')
 
     def default_start(self, fields):
-        # Coming back keeps the choices
         values = {}
         for name in fields:
             value = getattr(self.start, name, None)

@@ -553,7 +553,6 @@ class Importer:
                     if isinstance(f, fields.MultiValue)], with_rec_name=False)
         by_model = defaultdict(dict)
         for name, value in defaults.items():
-            # Without a value the default is read
             if value is not None:
                 by_model[Party.multivalue_model(name)][name] = value
         for Value, values in by_model.items():
@@ -730,7 +729,6 @@ class _Customer:
         self.cities = set()
         self.types = {}
         self.stored_types = set()
-        # The rows that add to it and those that only are of it
         self.rows = []
         self.seen = []
         self.is_told = False

@@ -176,7 +176,6 @@ class RowReader:
         if get('country'):
             country = self._find(row, 'country', get('country'))
             if not country:
-                # Nothing else can be read without
                 return row
         self._read_address(row, values, country)
         if get('identifier'):
@@ -253,7 +252,6 @@ class RowReader:
                         row, 'identifier', 'msg_contact_import_identifier',
                         code=code, type=self._identifier_labels[type_])
                     return
-        # The model writes it in its own way
         values = Pool().get('party.identifier').preprocess_values(
             'create', {'type': type_, 'code': code})
         row.identifier = (type_, values['code'], values['code_compact'])
@@ -329,7 +327,6 @@ class RowReader:
                 compact = formatter.format_value_compact(formatted, type_)
                 if (not formatter._parse_phonenumber(formatted)
                         and value.startswith('00')):
-                    # How the prefix is dialed in many countries
                     formatted = formatter.format_value(
                         f'+{value[2:]}', type_)
                     compact = formatter.format_value_compact(

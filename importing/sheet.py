@@ -68,7 +68,6 @@ class Sheets:
             self._ends = {
                 n: self.book.get_sheet_by_name(n).end for n in self.names}
         except Exception as e:
-            # A broken file makes about anything fail
             raise self._get_error(e) from e
         filled = [n for n in self.names if self._ends[n]]
         if name not in self.names:

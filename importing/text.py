@@ -159,7 +159,6 @@ class TextReader:
         "Return the cells of the record that begins with text and its error"
         taken = [text]
         try:
-            # A quoted cell may have several lines
             while (cells := self._parse(taken)) is None:
                 if len(taken) >= _QUOTED_LINES:
                     break

@@ -23,7 +23,6 @@ from .exceptions import AgendaFeedError
 
 _PAST = dt.timedelta(days=30)
 _FUTURE = dt.timedelta(days=366)
-# Calls and tasks have no planned duration
 _LENGTH = dt.timedelta(minutes=15)
 
 

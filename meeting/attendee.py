@@ -377,7 +377,6 @@ class Attendee(ModelSQL, ModelView):
         Meeting = pool.get('sale.meeting')
         super().on_modification(mode, attendees, field_names=field_names)
         if mode == 'create':
-            # The others were invited when the meeting was announced
             if meetings := {a.meeting for a in attendees if a.meeting.invited}:
                 Meeting.queue_invitations(list(meetings))
 

@@ -54,7 +54,6 @@ class Meeting(metaclass=PoolMeta):
             del event['STATUS']
             event['ATTENDEE'] = self._calendar_attendee(attendee)
         elif method == 'REQUEST' and not attendee.employee:
-            # The employees get the reminders of the system
             if alarm := self._calendar_alarm():
                 event.add_component(alarm)
         calendar.add_component(event)

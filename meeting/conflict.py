@@ -28,7 +28,6 @@ class Meeting(metaclass=PoolMeta):
     def on_change_notify(self):
         notifications = super().on_change_notify()
         if self.state == 'pending' and (conflicts := self._conflicts()):
-            # One below the other would hide the form
             notifications.append(('warning', self._conflicts_text(conflicts)))
         return notifications
 
@@ -94,7 +93,6 @@ class Meeting(metaclass=PoolMeta):
 
     @classmethod
     def copy(cls, meetings, default=None):
-        # The copy is still to be given its moment
         with Transaction().set_context(_skip_warnings=True):
             return super().copy(meetings, default=default)
 

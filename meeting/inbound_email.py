@@ -87,7 +87,6 @@ class Attendee(metaclass=PoolMeta):
             attendees = event.get('attendee', [])
             if not isinstance(attendees, list):
                 attendees = [attendees]
-            # A reply is of one attendee
             if len(attendees) != 1:
                 continue
             attendee, = attendees

@@ -129,7 +129,6 @@ class Meeting(metaclass=PoolMeta):
             if not changed or meeting.state == 'done':
                 continue
             to_send.append(meeting)
-            # Nobody has seen the current version
             if any(
                     meeting.sequence in {a.sent_sequence, a.notified_sequence}
                     for a in meeting.attendees):
@@ -316,7 +315,6 @@ class Meeting(metaclass=PoolMeta):
 
     @staticmethod
     def _system_address():
-        # It may have a name
         _, address = parseaddr(config.get('email', 'from'))
         return address
 
@@ -453,7 +451,6 @@ class Meeting(metaclass=PoolMeta):
         Attendee = pool.get('sale.meeting.attendee')
 
         def describe(attendee):
-            # In the language of now
             attendee = Attendee(attendee.id)
             return gettext(
                 'sale_opportunity_management.msg_meeting_answer',

@@ -127,7 +127,6 @@ class Meeting(ReminderMixin, LinkMixin, ActivityMixin):
             "Leave empty for no reminder.")
         t = cls.__table__()
         cls._sql_indexes.update({
-                # The tabs, with what the rules look at
                 Index(
                     t,
                     (t.planned_date, Index.Range()),
@@ -207,7 +206,6 @@ class Meeting(ReminderMixin, LinkMixin, ActivityMixin):
             self.last_day = self.first_day
             self._set_days()
         elif self.first_day:
-            # A whole day becomes an appointment in its morning
             self.duration = self.default_duration()
             self.planned_date = max(
                 self._morning(self.company, self.first_day),
@@ -246,7 +244,6 @@ class Meeting(ReminderMixin, LinkMixin, ActivityMixin):
     @fields.depends('whole_day', 'company', 'end_date')
     def on_change_with_last_day(self, name=None):
         if self.whole_day and self.end_date:
-            # The meeting ends where the last day does
             return to_local(
                 self.company, self.end_date - dt.timedelta(minutes=1)).date()
 
@@ -383,7 +380,6 @@ class Meeting(ReminderMixin, LinkMixin, ActivityMixin):
     @classmethod
     def view_attributes(cls):
         return super().view_attributes() + [
-            # The lists show when those of whole days begin
             ('/form//group[@id="hours"]', 'states', {
                     'invisible': Eval('whole_day', False),
                     }),
@@ -462,7 +458,6 @@ class Meeting(ReminderMixin, LinkMixin, ActivityMixin):
 
     def get_due_date(self, field_names=None):
         start, end = self._compute_period(field_names)
-        # A whole day is not overdue before it is over
         return end - dt.timedelta(minutes=1) if self.whole_day else start
 
     @classmethod
@@ -514,7 +509,6 @@ class Meeting(ReminderMixin, LinkMixin, ActivityMixin):
 
     @classmethod
     def _facts(cls):
-        # The minutes are written when the meeting is over
         return (super()._facts() - {'description'}) | {
             'end_date', 'duration', 'whole_day', 'place', 'link', 'agenda',
             'attendees'}
@@ -546,7 +540,6 @@ class Meeting(ReminderMixin, LinkMixin, ActivityMixin):
         columns['duration'] = Case(
             (table.whole_day == Literal(True), Null), else_=table.duration)
         columns['organiser'] = table.assignee
-        # Neither where it is due nor where its result was entered
         columns['calendar_date'] = table.planned_date
         return columns
 

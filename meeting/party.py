@@ -43,7 +43,6 @@ class Erase(metaclass=PoolMeta):
         Attendee = pool.get('sale.meeting.attendee')
         Meeting = pool.get('sale.meeting')
         notified = super()._get_notified(party_id)
-        # The organiser is told the name of who answers
         notified[Meeting].update(
             a.meeting.id
             for a in Attendee.search(cls._domain_attendees(party_id)))

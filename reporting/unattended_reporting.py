@@ -70,7 +70,6 @@ class UnattendedContext(ReportingPeriodContext):
 
     @classmethod
     def default_from_date(cls):
-        # However long ago it fell due
         return Transaction().context.get('from_date')
 
     @classmethod
@@ -168,7 +167,6 @@ class Unattended(ResultMixin, ReportingMixin):
         if days_late := context.get('days_late'):
             with without_check_access():
                 today = cls._today(cls._company())
-            # So that it hits the index
             where &= tracking.next_activity < cls._moment(
                 today - dt.timedelta(days=days_late - 1))
         return where

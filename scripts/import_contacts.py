@@ -154,7 +154,6 @@ class RejectsFile:
         self.file = None
 
     def __enter__(self):
-        # Those of another time are no longer what is to be corrected
         with suppress(FileNotFoundError):
             os.remove(self.filename)
         return self
@@ -326,7 +325,6 @@ def print_rest(args, exception):
         return
     option = ''
     if args.duplicates == 'new':
-        # The rows would be created once more
         option = " with --start %s" % done
     print("Run it again%s to complete." % option, file=sys.stderr)
 
