@@ -13,6 +13,7 @@ _FLAGS = [
     '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
     '--disable-background-networking', '--disable-component-update',
     '--disable-sync', '--disable-dev-shm-usage']
+_TIMEOUT = 180
 # English has no catalogue in Sao and the login begins with a refusal
 _NOISE = re.compile(r'locale/en|\b401\b')
 
@@ -37,6 +38,8 @@ class Sao:
             timezone_id='America/Bogota',
             viewport={'width': 1400, 'height': 900})
         self.page, = self._context.pages
+        # It is no test of speed
+        self.page.set_default_timeout(_TIMEOUT * 1000)
         self.page.on('request', self._on_request)
         self.page.on('requestfinished', self._on_finished)
         self.page.on('requestfailed', self._on_finished)
@@ -76,7 +79,7 @@ class Sao:
 
     def wait(self):
         "Wait until no request is under way"
-        end = time.monotonic() + 60
+        end = time.monotonic() + _TIMEOUT
         self.page.wait_for_timeout(100)
         while self._pending or time.monotonic() - self._last < .3:
             assert time.monotonic() < end, "the server does not answer"
@@ -142,7 +145,8 @@ class Sao:
     def value(self, name):
         "Wait until the field shows something and return it"
         # The name of a record may come after the record
-        expect(self.field(name)).not_to_have_value('', timeout=60_000)
+        expect(self.field(name)).not_to_have_value(
+            '', timeout=_TIMEOUT * 1000)
         return self.field(name).input_value()
 
     def fill(self, name, value):
