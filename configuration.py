@@ -14,6 +14,15 @@ _dial_protocol = fields.Selection([
         ('callto', "Call (callto:)"),
         ], "Dial With", sort=False,
     help="What opens the links that dial a phone number.")
+_report_rows = fields.Integer(
+    "Ask Above",
+    domain=['OR',
+        ('report_rows', '=', None),
+        ('report_rows', '>', 0),
+        ],
+    help="From how many rows on the users are asked before a report is "
+    "made.\n"
+    "Leave empty to never ask.")
 
 
 class Configuration(metaclass=PoolMeta):
@@ -29,6 +38,7 @@ class Configuration(metaclass=PoolMeta):
                         'sequence_type_tracking')),
                 ]))
     dial_protocol = fields.MultiValue(_dial_protocol)
+    report_rows = fields.MultiValue(_report_rows)
 
     @classmethod
     def multivalue_model(cls, field):
@@ -37,6 +47,8 @@ class Configuration(metaclass=PoolMeta):
             return pool.get('sale.configuration.sequence')
         elif field == 'dial_protocol':
             return pool.get('sale.configuration.phone')
+        elif field == 'report_rows':
+            return pool.get('sale.configuration.report')
         return super().multivalue_model(field)
 
     @classmethod
@@ -47,6 +59,10 @@ class Configuration(metaclass=PoolMeta):
     @classmethod
     def default_dial_protocol(cls, **pattern):
         return cls.multivalue_model('dial_protocol').default_dial_protocol()
+
+    @classmethod
+    def default_report_rows(cls, **pattern):
+        return cls.multivalue_model('report_rows').default_report_rows()
 
 
 class ConfigurationSequence(metaclass=PoolMeta):
@@ -79,6 +95,16 @@ class ConfigurationPhone(ModelSQL, CompanyValueMixin):
     @classmethod
     def default_dial_protocol(cls):
         return 'tel'
+
+
+class ConfigurationReport(ModelSQL, CompanyValueMixin):
+    __name__ = 'sale.configuration.report'
+
+    report_rows = _report_rows
+
+    @classmethod
+    def default_report_rows(cls):
+        return 10_000
 
 
 class BusinessUnit(

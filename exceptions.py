@@ -104,3 +104,7 @@ class AssignError(UserError):
 
 class RegisterError(UserError):
     pass
+
+
+class LongReportWarning(UserWarning):
+    pass

@@ -2,31 +2,49 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
-from itertools import groupby
+from collections import namedtuple
+from functools import lru_cache
+from itertools import chain
 from types import SimpleNamespace
 
 from trytond.i18n import gettext
 from trytond.model import fields
 from trytond.pool import Pool
 from trytond.report import Report
+from trytond.rpc import RPC
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import Button, StateAction, StateView, Wizard
 
 from .access import readable
+from .contact_rate import contact_rate
+from .exceptions import LongReportWarning
 from .moment import company_timezone, now, to_local
+from .report_loop import as_text, write_loops
+
+# How many rows and how many names are in memory
+_SIZE, _NAMES = 2000, 50_000
 
 
 class ListReport(Report):
     # The model of the parameters, what is read of each row, the field whose
-    # value makes a group of the rows and the expression that orders the groups
+    # value makes a group of the rows, the expression that orders the groups,
+    # the fields of the groups in them and what is read for the totals
     _context_model = None
     _fields = []
     _group = None
     _group_order = None
+    _sub_groups = []
+    _total_fields = ['party']
     _parameter_names = [
         'from_date', 'to_date', 'days_late', 'state', 'assignment',
         'operators', 'business_units', 'channels']
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        # The answer to the warning is written
+        cls.__rpc__['execute'] = RPC(readonly=False)
 
     @classmethod
     def execute(cls, ids, data):
@@ -42,6 +60,7 @@ class ListReport(Report):
     @classmethod
     @check_access
     def _get_records(cls, ids, model, data):
+        "Return the ids of the rows"
         pool = Pool()
         Model = pool.get(cls.__name__)
         domain = []
@@ -52,8 +71,28 @@ class ListReport(Report):
         # Reading by ids spares a record per row
         cursor.execute(*Model.search(domain, order=order, query=True))
         ids = [id_ for id_, *_ in cursor]
-        values = {v['id']: v for v in Model.read(ids, ['id', *cls._fields])}
-        return cls._rows(Model, [values[id_] for id_ in ids])
+        cls._warn_rows(ids, data)
+        return ids
+
+    @classmethod
+    def _warn_rows(cls, ids, data):
+        pool = Pool()
+        ActionReport = pool.get('ir.action.report')
+        Configuration = pool.get('sale.configuration')
+        Lang = pool.get('ir.lang')
+        Warning = pool.get('res.user.warning')
+        with without_check_access():
+            limit = Configuration(1).get_multivalue('report_rows')
+        if limit is None or len(ids) <= limit:
+            return
+        key = f'{cls.__name__}_{len(ids)}_{data.get("action_id")}'
+        if Warning.check(key):
+            action, = ActionReport.search(
+                [('report_name', '=', cls.__name__)], limit=1)
+            raise LongReportWarning(key, gettext(
+                    'sale_opportunity_management.msg_report_rows',
+                    report=action.name,
+                    rows=Lang.get().format_number(len(ids))))
 
     @classmethod
     def _order_groups(cls):
@@ -64,44 +103,37 @@ class ListReport(Report):
             ]
 
     @classmethod
-    def _rows(cls, Model, values):
-        """Return the rows with the names of their records, the labels of
-        their selections and their moments in the time of the company
-
-        All the names of a model are read at once."""
+    @check_access
+    def _read(cls, ids, names):
+        "Yield lists of the values of the rows"
         pool = Pool()
+        Model = pool.get(cls.__name__)
+        for sub_ids in grouped_slice(ids, _SIZE):
+            sub_ids = list(sub_ids)
+            values = {v['id']: v for v in Model.read(sub_ids, ['id', *names])}
+            yield [values[id_] for id_ in sub_ids]
+
+    @classmethod
+    def _converters(cls):
+        """Return the functions that make the names of records, the labels of
+        selections and the moments in the time of the company"""
+        pool = Pool()
+        Model = pool.get(cls.__name__)
         company = cls._company()
-        convert = {}
+        converters = {}
         for name in cls._fields:
             field = Model._fields[name]
             if isinstance(field, fields.Function):
                 field = field._field
             if isinstance(field, fields.Many2One):
-                Target = pool.get(field.model_name)
-                names = {None: ''}
-                ids = {v[name] for v in values if v[name] is not None}
-                with without_check_access():
-                    for sub_ids in grouped_slice(ids, 500):
-                        names.update(
-                            (t.id, t.rec_name) for t in Target.browse(sub_ids))
-                convert[name] = names.get
+                converters[name] = _Names(pool.get(field.model_name))
             elif isinstance(field, fields.Selection):
                 labels = field.get_selection(Model, name, None)
-                convert[name] = labels.get
+                converters[name] = labels.get
             elif isinstance(field, fields.Timestamp):
-                convert[name] = (
+                converters[name] = (
                     lambda value: to_local(company, value) if value else None)
-
-        def row(values):
-            row = SimpleNamespace(values=values)
-            for name in cls._fields:
-                value = values[name]
-                setattr(
-                    row, name, convert[name](value) if name in convert
-                    else value)
-            return row
-        with without_check_access():
-            return list(map(row, values))
+        return converters
 
     @classmethod
     def _company(cls):
@@ -122,9 +154,20 @@ class ListReport(Report):
         context['moment_format'] = f'{lang.date} %H:%M'
         context['print_date'] = to_local(company, now())
         context['parameters'] = cls._parameters(lang)
-        context['groups'] = cls._groups(records)
-        context['total'] = cls._totals(records)
+        for name in [
+                'format_date', 'format_datetime', 'format_timedelta',
+                'format_number']:
+            # The same values come again and again
+            context[name] = lru_cache(_SIZE)(context[name])
+        context['total'], context['groups'] = cls._groups(records)
         return context
+
+    @classmethod
+    def _callback_loader(cls, report, template):
+        translate = super()._callback_loader(report, template)
+        write_loops(template)
+        template.filters.append(as_text)
+        return translate
 
     @classmethod
     def _parameters(cls, lang):
@@ -158,29 +201,108 @@ class ListReport(Report):
         return parameters
 
     @classmethod
-    def _groups(cls, rows):
-        return cls._group_by(rows, cls._group)
+    def _groups(cls, ids):
+        """Return the total of the rows and the totals of the groups
 
-    @classmethod
-    def _group_by(cls, rows, name):
-        groups = []
-        for _, group in groupby(rows, key=lambda r: r.values[name]):
-            group = list(group)
-            total = cls._totals(group)
-            total.name = getattr(group[0], name) or cls._group_empty(name)
-            total.rows = group
-            groups.append(total)
-        return groups
+        Each has the rows of its group, which are read when they are printed,
+        and the groups in it."""
+        converters = cls._converters()
+        total = cls._total()
+        total.groups = []
+        names = [cls._group, *cls._sub_groups]
+        keys = [None] * len(names)
+        for i, values in enumerate(chain.from_iterable(
+                    cls._read(ids, {*names, *cls._total_fields}))):
+            totals = [total]
+            for level, name in enumerate(names):
+                groups = totals[-1].groups
+                if not groups or keys[level] != values[name]:
+                    keys[level] = values[name]
+                    group = cls._total()
+                    group.name = (
+                        converters[name](values[name])
+                        or cls._group_empty(name))
+                    group.rows = _Rows(cls, ids, converters, i)
+                    group.groups = []
+                    groups.append(group)
+                totals.append(groups[-1])
+            for total_ in totals[1:]:
+                total_.rows.stop = i + 1
+            for total_ in totals:
+                cls._add(total_, values)
+        return total, total.groups
 
     @classmethod
     def _group_empty(cls, name):
         return gettext('sale_opportunity_management.msg_tracking_unassigned')
 
     @classmethod
-    def _totals(cls, rows):
-        return SimpleNamespace(
-            number=len(rows),
-            customers=len({r.values['party'] for r in rows}))
+    def _total(cls):
+        return Total(number=0, parties=set())
+
+    @classmethod
+    def _add(cls, total, values):
+        "Add the values of a row to the total"
+        total.number += 1
+        total.parties.add(values['party'])
+
+
+class Total(SimpleNamespace):
+
+    @property
+    def customers(self):
+        return len(self.parties)
+
+    @property
+    def rate(self):
+        return contact_rate(self.outgoing, self.reached) or 0
+
+
+class _Rows:
+    "The rows of a group, which are read each time that they are printed"
+
+    def __init__(self, report, ids, converters, start):
+        self.report = report
+        self.ids = ids
+        self.converters = converters
+        self.start = self.stop = start
+
+    def __len__(self):
+        return self.stop - self.start
+
+    def __iter__(self):
+        names = self.report._fields
+        Row = namedtuple('Row', ['values', *names])
+        same = (lambda value: value)
+        converters = [(n, self.converters.get(n, same)) for n in names]
+        for rows in self.report._read(self.ids[self.start:self.stop], names):
+            for name, converter in converters:
+                if isinstance(converter, _Names):
+                    converter.read({values[name] for values in rows})
+            for values in rows:
+                yield Row(values, *[c(values[n]) for n, c in converters])
+
+
+class _Names:
+    "The names of the records of a model"
+
+    def __init__(self, Model):
+        self.Model = Model
+        self.names = {None: ''}
+
+    def read(self, ids):
+        if len(self.names) > _NAMES:
+            self.names = {None: ''}
+        with without_check_access():
+            for sub_ids in grouped_slice(ids - self.names.keys(), 500):
+                self.names.update(
+                    (v['id'], v['rec_name'])
+                    for v in self.Model.read(list(sub_ids), ['rec_name']))
+
+    def __call__(self, id_):
+        if id_ not in self.names:
+            self.read({id_})
+        return self.names[id_]
 
 
 class PrintWizard(Wizard):

@@ -3,10 +3,16 @@
 # terms.
 
 import datetime as dt
-from types import SimpleNamespace
 
-from ..contact_rate import contact_rate
-from ..report import ListReport, PrintWizard
+from ..report import ListReport, PrintWizard, Total
+
+
+class CampaignTotal(Total):
+
+    @property
+    def per_hour(self):
+        if self.duration:
+            return self.number * 3600 / self.duration.total_seconds()
 
 
 class _CampaignReport(ListReport):
@@ -17,9 +23,15 @@ class _CampaignReport(ListReport):
         'from_date', 'to_date', 'campaigns', 'operators', 'business_units',
         'channels']
 
+    _total_fields = ['number']
+
     @classmethod
-    def _totals(cls, rows):
-        return SimpleNamespace(number=sum(r.number for r in rows))
+    def _total(cls):
+        return CampaignTotal(number=0)
+
+    @classmethod
+    def _add(cls, total, values):
+        total.number += values['number']
 
 
 class CampaignOperator(_CampaignReport):
@@ -28,20 +40,25 @@ class CampaignOperator(_CampaignReport):
         'campaign', 'done_by', 'number', 'answered', 'missed', 'outgoing',
         'reached', 'contact_rate', 'won', 'attend_duration', 'per_hour']
 
+    _total_fields = [
+        'number', 'answered', 'missed', 'won', 'outgoing', 'reached',
+        'attend_duration']
+
     @classmethod
-    def _totals(cls, rows):
-        total = super()._totals(rows)
+    def _total(cls):
+        total = super()._total()
         for name in ['answered', 'missed', 'won', 'outgoing', 'reached']:
-            setattr(total, name, sum(getattr(r, name) for r in rows))
-        total.rate = contact_rate(total.outgoing, total.reached) or 0
-        total.duration = sum(
-            (r.attend_duration for r in rows if r.attend_duration),
-            dt.timedelta())
-        total.per_hour = None
-        if total.duration:
-            total.per_hour = (
-                total.number * 3600 / total.duration.total_seconds())
+            setattr(total, name, 0)
+        total.duration = dt.timedelta()
         return total
+
+    @classmethod
+    def _add(cls, total, values):
+        super()._add(total, values)
+        for name in ['answered', 'missed', 'won', 'outgoing', 'reached']:
+            setattr(total, name, getattr(total, name) + values[name])
+        if values['attend_duration']:
+            total.duration += values['attend_duration']
 
 
 class CampaignResult(_CampaignReport):

@@ -7,7 +7,6 @@ import datetime as dt
 from trytond.i18n import gettext
 from trytond.pool import Pool
 
-from ..contact_rate import contact_rate
 from ..report import ListReport, PrintWizard
 
 
@@ -26,12 +25,15 @@ class _InterestMixin:
         return context
 
     @classmethod
-    def _totals(cls, rows):
-        total = super()._totals(rows)
+    def _total(cls):
+        total = super()._total()
         total.interests = {None: 0, '0': 0, '1': 0, '2': 0, '3': 0}
-        for row in rows:
-            total.interests[row.values['interest']] += 1
         return total
+
+    @classmethod
+    def _add(cls, total, values):
+        super()._add(total, values)
+        total.interests[values['interest']] += 1
 
 
 class CallDone(_InterestMixin, ListReport):
@@ -42,19 +44,27 @@ class CallDone(_InterestMixin, ListReport):
         'channel', 'interest', 'kind', 'outcome', 'duration', 'description']
     _group = 'done_by'
     _group_order = 'done_by.party'
+    _total_fields = ['party', 'interest', 'outcome', 'direction', 'duration']
 
     @classmethod
-    def _totals(cls, rows):
-        total = super()._totals(rows)
-        total.answered = sum(
-            1 for r in rows if r.values['outcome'] == 'answered')
-        total.not_answered = total.number - total.answered
-        outgoing = [r for r in rows if r.values['direction'] == 'outgoing']
-        reached = sum(1 for r in outgoing if r.values['outcome'] == 'answered')
-        total.rate = contact_rate(len(outgoing), reached) or 0
-        total.duration = sum(
-            (r.duration for r in rows if r.duration), dt.timedelta())
+    def _total(cls):
+        total = super()._total()
+        total.answered = total.not_answered = 0
+        total.outgoing = total.reached = 0
+        total.duration = dt.timedelta()
         return total
+
+    @classmethod
+    def _add(cls, total, values):
+        super()._add(total, values)
+        answered = values['outcome'] == 'answered'
+        total.answered += answered
+        total.not_answered += not answered
+        if values['direction'] == 'outgoing':
+            total.outgoing += 1
+            total.reached += answered
+        if values['duration']:
+            total.duration += values['duration']
 
 
 class CallPotential(ListReport):
@@ -66,14 +76,21 @@ class CallPotential(ListReport):
         'number']
     _group = 'operator'
     _group_order = 'operator.party'
+    _total_fields = ['party', 'opportunity']
 
     @classmethod
-    def _totals(cls, rows):
-        total = super()._totals(rows)
-        total.opportunities = len({
-                r.values['opportunity'] for r in rows
-                if r.values['opportunity'] is not None})
+    def _total(cls):
+        total = super()._total()
+        total.opportunities = 0
+        total.seen = set()
         return total
+
+    @classmethod
+    def _add(cls, total, values):
+        super()._add(total, values)
+        if values['opportunity'] is not None:
+            total.seen.add(values['opportunity'])
+            total.opportunities = len(total.seen)
 
 
 class CallPending(ListReport):
@@ -84,14 +101,23 @@ class CallPending(ListReport):
         'assignee', 'interest', 'last_activity', 'summary']
     _group = 'assignee'
     _group_order = 'assignee.party'
+    _total_fields = ['party', 'overdue', 'date']
 
     @classmethod
-    def _totals(cls, rows):
-        total = super()._totals(rows)
-        total.overdue = sum(1 for r in rows if r.overdue)
-        total.unplanned = sum(1 for r in rows if not r.date)
-        total.planned = total.number - total.overdue - total.unplanned
+    def _total(cls):
+        total = super()._total()
+        total.overdue = total.unplanned = total.planned = 0
         return total
+
+    @classmethod
+    def _add(cls, total, values):
+        super()._add(total, values)
+        if values['overdue']:
+            total.overdue += 1
+        elif values['date']:
+            total.planned += 1
+        else:
+            total.unplanned += 1
 
 
 class TrackingCustomer(_InterestMixin, ListReport):
@@ -103,14 +129,22 @@ class TrackingCustomer(_InterestMixin, ListReport):
         'rating', 'last_activity', 'next_activity', 'days_open', 'state']
     _group = 'business_unit'
     _group_order = 'business_unit.sequence'
+    _total_fields = ['party', 'interest', 'calls_number', 'state']
 
     @classmethod
-    def _totals(cls, rows):
-        total = super()._totals(rows)
-        total.calls = sum(r.calls_number for r in rows)
-        total.open = sum(1 for r in rows if r.values['state'] == 'open')
-        total.closed = total.number - total.open
+    def _total(cls):
+        total = super()._total()
+        total.calls = total.open = total.closed = 0
         return total
+
+    @classmethod
+    def _add(cls, total, values):
+        super()._add(total, values)
+        total.calls += values['calls_number']
+        if values['state'] == 'open':
+            total.open += 1
+        else:
+            total.closed += 1
 
 
 class TrackingAssignment(_InterestMixin, ListReport):
@@ -122,13 +156,19 @@ class TrackingAssignment(_InterestMixin, ListReport):
         'interest', 'last_activity', 'next_activity']
     _group = 'operator'
     _group_order = 'operator.party'
+    _total_fields = ['party', 'interest', 'calls_number', 'next_activity']
 
     @classmethod
-    def _totals(cls, rows):
-        total = super()._totals(rows)
-        total.calls = sum(r.calls_number for r in rows)
-        total.planned = sum(1 for r in rows if r.next_activity)
+    def _total(cls):
+        total = super()._total()
+        total.calls = total.planned = 0
         return total
+
+    @classmethod
+    def _add(cls, total, values):
+        super()._add(total, values)
+        total.calls += values['calls_number']
+        total.planned += bool(values['next_activity'])
 
 
 class TrackingUnattended(_InterestMixin, ListReport):
@@ -140,6 +180,8 @@ class TrackingUnattended(_InterestMixin, ListReport):
         'last_result', 'interest']
     _group = 'channel'
     _group_order = 'channel.name'
+    _sub_groups = ['operator']
+    _total_fields = ['party', 'interest', 'days_late']
 
     @classmethod
     def _order_groups(cls):
@@ -149,13 +191,6 @@ class TrackingUnattended(_InterestMixin, ListReport):
             ]
 
     @classmethod
-    def _groups(cls, rows):
-        groups = super()._groups(rows)
-        for group in groups:
-            group.groups = cls._group_by(group.rows, 'operator')
-        return groups
-
-    @classmethod
     def _group_empty(cls, name):
         if name == 'channel':
             return gettext(
@@ -163,12 +198,17 @@ class TrackingUnattended(_InterestMixin, ListReport):
         return super()._group_empty(name)
 
     @classmethod
-    def _totals(cls, rows):
-        total = super()._totals(rows)
-        days = [r.days_late for r in rows]
-        total.days_average = sum(days) / len(days) if days else 0
-        total.days_max = max(days, default=0)
+    def _total(cls):
+        total = super()._total()
+        total.days = total.days_average = total.days_max = 0
         return total
+
+    @classmethod
+    def _add(cls, total, values):
+        super()._add(total, values)
+        total.days += values['days_late']
+        total.days_average = total.days / total.number
+        total.days_max = max(total.days_max, values['days_late'])
 
 
 class PrintCallDone(PrintWizard):

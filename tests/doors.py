@@ -92,7 +92,7 @@ UNMARKED = {
     'ir.cron', 'ir.rule', 'ir.session', 'res.user',
     'sale.configuration', 'sale.configuration.sequence',
     'sale.configuration.phone', 'sale.configuration.campaign',
-    'sale.configuration.meeting',
+    'sale.configuration.meeting', 'sale.configuration.report',
     }
 # What other fields are compared with or is used to compute
 UNMARKED_FIELDS = {

@@ -13,6 +13,8 @@ from unittest.mock import patch
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.sale_opportunity_management.exceptions import (
+    LongReportWarning)
 from trytond.modules.sale_opportunity_management.moment import to_local
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
@@ -947,6 +949,74 @@ class ReportingTestCase(TrackingTestMixin, unittest.TestCase):
                 "User: Ana",
                 "1/1",
                 ])
+
+    @with_transaction()
+    def test_print_loops(self):
+        "Test that loops that are written at once give the same document"
+        pool = Pool()
+        ActionReport = pool.get('ir.action.report')
+        Call = pool.get('sale.call')
+        self.setup_trackings()
+        call, = Call.search([('summary', '=', "Call Alfa again")])
+        Call.write([call], {'summary': '<50 %s> & "%(x)s" ${x}'})
+        calls = self.trackings["Alfa"].calls
+        Call.write([c for c in calls if c.state == 'done'], {
+                'description': "100 %\n<text:p>&amp;\x0b"})
+        for model in REPORTS:
+            with self.subTest(report=model):
+                contents = []
+                for turns in [1, 64]:
+                    with patch(f'{MODULE}.report_loop._TURNS', turns):
+                        contents.append(self.print_(model)[1])
+                ActionReport._template_cache.clear()
+                with patch(f'{MODULE}.report.write_loops') as write_loops:
+                    contents.append(self.print_(model)[1])
+                self.assertTrue(write_loops.called)
+                ActionReport._template_cache.clear()
+                first, *others = [
+                    zipfile.ZipFile(io.BytesIO(c)).read('content.xml')
+                    for c in contents]
+                for other in others:
+                    self.assertEqual(other, first)
+
+    @with_transaction()
+    def test_print_slices(self):
+        "Test that rows and names are read in slices"
+        self.setup_trackings()
+        texts = []
+        for size, names in [(2000, 50000), (2, 1)]:
+            with patch.multiple(f'{MODULE}.report', _SIZE=size, _NAMES=names):
+                texts.append([text_of(self.print_(m)[1]) for m in REPORTS])
+        self.assertEqual(*texts)
+
+    @with_transaction()
+    def test_print_long(self):
+        "Test that a long report is made after it was asked"
+        pool = Pool()
+        Configuration = pool.get('sale.configuration')
+        Warning = pool.get('res.user.warning')
+        self.setup_trackings()
+
+        def configure(rows):
+            with Transaction().set_context(company=self.company.id):
+                configuration = Configuration(1)
+                configuration.report_rows = rows
+                configuration.save()
+        self.assertTrue(self.print_(PENDING))
+        configure(2)
+        with self.assertRaises(LongReportWarning) as cm:
+            self.print_(PENDING)
+        self.assertIn('"Calls to Make" has 3 rows', cm.exception.message)
+        with Transaction().set_user(self.users['ana'].id):
+            Warning.skip(cm.exception.name)
+        self.assertTrue(self.print_(PENDING))
+        # The answer is for once
+        self.assertTrue(any(Transaction().check_warnings.values()))
+        ids = [id_ for id_, in self.rows(PENDING, ['id'])]
+        self.assertTrue(self.print_(PENDING, ids[:2]))
+        for rows in [3, None]:
+            configure(rows)
+            self.assertTrue(self.print_(PENDING))
 
     @with_transaction()
     def test_print_list(self):
