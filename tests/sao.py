@@ -147,6 +147,8 @@ class Sao:
         # The name of a record may come after the record
         expect(self.field(name)).not_to_have_value(
             '', timeout=_TIMEOUT * 1000)
+        # The form is drawn again, over what would be typed meanwhile
+        self.wait()
         return self.field(name).input_value()
 
     def fill(self, name, value):
@@ -203,6 +205,16 @@ class Sao:
         "Type the text where the focus is"
         self.page.keyboard.type(text)
         self.wait()
+
+    def write(self, name, text):
+        """Type the text into the field, which has the focus
+
+        A letter is lost when the client draws the form meanwhile."""
+        for _ in range(3):
+            self.press('Control+a')
+            self.type(text)
+            if self.field(name).input_value() == text:
+                break
 
     def search(self, text):
         "Open what the box on top finds first, by keyboard"

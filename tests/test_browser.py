@@ -217,12 +217,12 @@ class BrowserTestCase(unittest.TestCase):
                 attended.append(customer)
                 if i == 1:
                     # The buttons have a key each, also from the comment
-                    sao.type("Calls back at once")
+                    sao.write('comment', "Calls back at once")
                     sao.press_access('o')
                     sao.wait_focus('comment')
                     self.assertEqual(sao.value('party'), customer)
                     self.assertIn("Calls back at once", sao.rows()[-1])
-                sao.type(f"Talked with {customer}")
+                sao.write('comment', f"Talked with {customer}")
                 sao.press('Tab')
                 sao.wait_focus('result')
                 sao.type(result)
