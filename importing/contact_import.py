@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import sys
 from contextlib import contextmanager
 
 from phonenumbers import national_significant_number
@@ -278,6 +279,23 @@ class ContactImport(OptionsMixin, ModelSQL, ModelView):
         if Transaction().context.get(f'{self.__name__}.{name}') == 'size':
             return len(data)
         return data
+
+    def check(self, contacts):
+        """Return the counts and the outcomes of the rows of the file
+
+        It is imported at once, as rows must know those before, and nothing
+        is kept."""
+        rows = next(contacts.chunks(sys.maxsize), [])
+        options = self.options
+        with Transaction().set_context(company=self.company.id):
+            self._check_access(options)
+            with check_access(), _without_gc():
+                importer = Importer(
+                    contacts.to_import(rows), {**options, 'dry_run': True})
+                counts = importer.run()
+                del counts['rejects']
+                return counts, sorted(
+                    importer.outcomes(), key=lambda o: o['line'])
 
     @classmethod
     @ModelView.button

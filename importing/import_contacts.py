@@ -4,6 +4,7 @@
 
 import hashlib
 import json
+from itertools import islice
 
 from trytond.i18n import gettext
 from trytond.model import Model, ModelView, fields
@@ -14,12 +15,14 @@ from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
-from .contact_import import OptionsMixin, open_file
+from .contact_import import OUTCOMES, OptionsMixin, open_file
 from .exceptions import ContactImportError
 from .file import get_letters
 from .heading import MULTIPLE
 
 _WAIT_SIZE = 1000
+# How many rows of a kind the check shows
+_SHOWN = 100
 
 
 class ImportContacts(Wizard):
@@ -37,6 +40,14 @@ class ImportContacts(Wizard):
             Button("Cancel", 'end', 'tryton-cancel'),
             Button("Back", 'start', 'tryton-back', validate=False),
             Button("Read Again", 'preview', 'tryton-refresh'),
+            Button("Check", 'check', 'tryton-search'),
+            Button("Import", 'import_', 'tryton-ok', default=True),
+            ])
+    check = StateView(
+        'party.import_contacts.check',
+        'sale_opportunity_management.import_contacts_check_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Back", 'preview', 'tryton-back', validate=False),
             Button("Import", 'import_', 'tryton-ok', default=True),
             ])
     import_ = StateTransition()
@@ -100,11 +111,31 @@ class ImportContacts(Wizard):
             name: getattr(self.preview, name, None)
             for name in ['sheet', 'heading_line', 'encoding', 'delimiter']}
 
-    @without_check_access
-    def transition_import_(self):
+    def default_check(self, fields):
+        import_, contacts = self._get_import()
+        counts, outcomes = import_.check(contacts)
+        counts['trackings_created'] = counts.pop('trackings')
+
+        def get_rows(outcomes):
+            names = ['line', 'name', 'outcome', 'party', 'new', 'reason']
+            return [
+                {n: o[n] for n in names} for o in islice(outcomes, _SHOWN)]
+
+        return {
+            **counts,
+            'size': import_.size,
+            'rows': get_rows(outcomes),
+            'duplicates': get_rows(
+                o for o in outcomes
+                if o['reason'] and o['outcome'] != 'rejected'),
+            'rejects': get_rows(
+                o for o in outcomes if o['outcome'] == 'rejected'),
+            }
+
+    def _get_import(self):
+        "Return the import, that is not saved, and its file"
         pool = Pool()
         ContactImport = pool.get('party.contact.import')
-        Mapping = pool.get('party.contact.import.mapping')
         ContactImport._check_access({})
         columns = [c.column for c in self.preview.columns]
         contacts = open_file(
@@ -129,6 +160,15 @@ class ImportContacts(Wizard):
             size=sum(1 for _ in contacts.rows()))
         for name in ['file_name', *ContactImport.option_names()]:
             setattr(import_, name, getattr(self.start, name, None))
+        return import_, contacts
+
+    @without_check_access
+    def transition_import_(self):
+        pool = Pool()
+        ContactImport = pool.get('party.contact.import')
+        Mapping = pool.get('party.contact.import.mapping')
+        import_, contacts = self._get_import()
+        columns = [c.column for c in self.preview.columns]
         with Transaction().set_context(company=import_.company.id):
             ContactImport._check_access(import_.options)
             name = getattr(self.preview, 'name', None)
@@ -282,3 +322,42 @@ class ImportContactsColumn(ModelView):
         return super().view_attributes() + [
             ('/tree', 'visual', If(~Eval('column'), 'warning', '')),
             ]
+
+
+class ImportContactsCheck(ModelView):
+    __name__ = 'party.import_contacts.check'
+
+    size = fields.Integer("Rows", readonly=True)
+    created = fields.Integer("Customers Created", readonly=True)
+    updated = fields.Integer("Customers Updated", readonly=True)
+    persons = fields.Integer("Contacts Created", readonly=True)
+    trackings_created = fields.Integer("Trackings Created", readonly=True)
+    merged = fields.Integer("Rows Merged", readonly=True)
+    matched = fields.Integer("Rows Matched", readonly=True)
+    rejected = fields.Integer("Rows Rejected", readonly=True)
+    rows = fields.One2Many(
+        'party.import_contacts.check.row', None, "First Rows", readonly=True)
+    duplicates = fields.One2Many(
+        'party.import_contacts.check.row', None, "Duplicates", readonly=True,
+        states={
+            'invisible': ~Eval('duplicates'),
+            },
+        help="The first rows of customers who were found by what they have "
+        "in common.")
+    rejects = fields.One2Many(
+        'party.import_contacts.check.row', None, "Rejected Rows",
+        readonly=True,
+        states={
+            'invisible': ~Eval('rejected'),
+            })
+
+
+class ImportContactsCheckRow(ModelView):
+    __name__ = 'party.import_contacts.check.row'
+
+    line = fields.Integer("Line", readonly=True)
+    name = fields.Char("Name", readonly=True)
+    outcome = fields.Selection(OUTCOMES, "Outcome", readonly=True, sort=False)
+    party = fields.Many2One('party.party', "Party", readonly=True)
+    new = fields.Text("New", readonly=True)
+    reason = fields.Text("Reason", readonly=True)

@@ -36,13 +36,17 @@ from trytond.modules.sale_opportunity_management.importing.file import (
     ContactFile, Rejects, get_rejects_encoding)
 
 COUNTS = {
-    'created': "customers created",
-    'merged': "rows merged into those of other rows",
-    'updated': "customers updated",
-    'matched': "rows matched with existing customers",
-    'rejected': "rows rejected",
-    'persons': "persons created",
-    'trackings': "trackings created",
+    'created': ("customer created", "customers created"),
+    'merged': (
+        "row merged into those of other rows",
+        "rows merged into those of other rows"),
+    'updated': ("customer updated", "customers updated"),
+    'matched': (
+        "row matched with an existing customer",
+        "rows matched with existing customers"),
+    'rejected': ("row rejected", "rows rejected"),
+    'persons': ("person created", "persons created"),
+    'trackings': ("tracking created", "trackings created"),
     }
 
 
@@ -99,7 +103,10 @@ def import_contacts(
         contacts = ContactFile(file)
         if progress:
             print_ignored(contacts)
-        if not options.get('dry_run'):
+        if options.get('dry_run'):
+            # A row must know what the rows before would have created
+            chunk = sys.maxsize
+        else:
             options['contact_import'] = proxy.begin({
                     **options,
                     'file_name': os.path.basename(filename),
@@ -132,6 +139,7 @@ def import_contacts(
                     bar.close()
     return {
         **counts,
+        'batch': options.get('contact_import'),
         'rejects': rejects if counts['rejected'] else None,
         'unknown': contacts.unknown,
         }
@@ -199,9 +207,44 @@ def main(
     if url:
         url, user, password = split_url(url, user)
         with config.set_xmlrpc_session(url, user, password):
-            return do_import(filename, **options)
+            return do(filename, **options)
     config.set_trytond(database, user=user, config_file=config_file)
+    return do(filename, **options)
+
+
+def do(filename, undo=None, **options):
+    if undo is not None:
+        return do_undo(undo)
     return do_import(filename, **options)
+
+
+def do_undo(id_):
+    "Have the queue undo the import"
+    Import = Model.get('party.contact.import')
+    imports = Import.find([
+            ('id', '=', id_),
+            ('state', '=', 'done'),
+            ])
+    if not imports:
+        print(
+            "There is no import %s that is done." % id_, file=sys.stderr)
+        return 2
+    import_, = imports
+    import_.click('undo')
+    import_.reload()
+    if import_.state != 'undone':
+        print("The import %s is being undone by the queue." % id_)
+        return 0
+    Row = Model.get('party.contact.import.row')
+    kept = Row.find([
+            ('contact_import', '=', id_),
+            ('undone', '=', 'kept'),
+            ])
+    print("The import %s is undone." % id_)
+    for row in kept:
+        print("Line %s, %s, is kept because of: %s" % (
+                row.line, row.name, row.kept))
+    return 1 if kept else 0
 
 
 def split_url(url, user):
@@ -237,9 +280,11 @@ def do_import(
         company = find_id('company.company', company, 'rec_name')
     result = import_contacts(
         filename, company=company or None, progress=True, **options)
-    for name, label in COUNTS.items():
-        if result[name]:
-            print("%s %s" % (result[name], label))
+    for name, (singular, plural) in COUNTS.items():
+        if number := result[name]:
+            print("%s %s" % (number, singular if number == 1 else plural))
+    if result['batch'] is not None:
+        print("Undo it with --undo %s" % result['batch'])
     if result['rejects']:
         print("Correct the rejected rows in %s and import it." % (
                 result['rejects']))
@@ -252,8 +297,9 @@ def run():
         description="Import customers and their persons to contact from a "
         "CSV or XLSX file. Running it again creates nothing twice.",
         epilog="The exit status is 0 when everything was imported, 1 when "
-        "rows were rejected and 2 when it could not be imported.")
-    parser.add_argument('filename', metavar='FILE')
+        "rows were rejected or kept by the undo and 2 when it could not be "
+        "imported or undone.")
+    parser.add_argument('filename', metavar='FILE', nargs='?')
     parser.add_argument('-d', '--database', dest='database')
     parser.add_argument('-c', '--config', dest='config_file',
         help='the trytond config file')
@@ -283,6 +329,8 @@ def run():
         help='leave out the first rows, as an interrupted import tells')
     parser.add_argument('--dry-run', dest='dry_run', action='store_true',
         help='tell what would be done but do nothing')
+    parser.add_argument('--undo', type=int, metavar='BATCH',
+        help='undo the import that has this number instead of importing')
     parser.add_argument('--rejects',
         help='the file to which the rejected rows are written')
     parser.add_argument('--chunk', type=int, default=1000,
@@ -293,6 +341,8 @@ def run():
     args = parser.parse_args()
     if not args.database and not args.url:
         parser.error("either a database or a URL is required")
+    if bool(args.filename) == (args.undo is not None):
+        parser.error("either a file or --undo is required")
     try:
         sys.exit(main(**vars(args)))
     except xmlrpc.client.Error as e:

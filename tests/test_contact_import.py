@@ -957,6 +957,81 @@ class ContactImportTestCase(unittest.TestCase):
             self.assertFalse(Mapping.find(["Foo,Bar", "Baz"]))
 
     @with_transaction()
+    def test_check(self):
+        "Test that a check counts as the import and keeps nothing"
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        ContactImport = pool.get('party.contact.import')
+        ImportContacts = pool.get('party.import_contacts', type='wizard')
+        Column = pool.get('party.import_contacts.column')
+        Mapping = pool.get('party.contact.import.mapping')
+        Party = pool.get('party.party')
+        Queue = pool.get('ir.queue')
+        Row = pool.get('party.contact.import.row')
+        Tracking = pool.get('sale.tracking')
+        User = pool.get('res.user')
+        company = self.setUpCompany()
+        User.write([User(1)], {'companies': [('add', [company.id])]})
+        models = [
+            ContactImport, Mapping, Party, Queue, Row, Tracking,
+            pool.get('party.contact'), pool.get('party.address')]
+
+        def count():
+            return [m.search([], count=True) for m in models]
+
+        with set_company(company):
+            unit, = BusinessUnit.search([], limit=1)
+            ContactImport.import_rows([{'line': 2, 'name': "Known"}])
+            data = "Name;Mobile;Contact\n".encode() + ''.join([
+                    "Known;;\n", "New;3105551234;Ana\n",
+                    "New;3105551234;Luis\n", "Wrong;12;\n",
+                    "Other;3105551234;\n"]).encode()
+            session_id, _, _ = ImportContacts.create()
+            wizard = ImportContacts(session_id)
+            wizard.start.company = company
+            wizard.start.file = data
+            wizard.start.file_name = "check.csv"
+            wizard.start.duplicates = 'skip'
+            wizard.start.shared = 'new'
+            wizard.start.trackings = True
+            wizard.start.business_unit = unit
+            values = wizard.default_preview([])
+            wizard.preview.columns = [
+                Column(**c) for c in values.pop('columns')]
+            for name, value in values.items():
+                setattr(wizard.preview, name, value)
+            wizard.preview.name = "Checked"
+            before = count()
+            checked = wizard.default_check([])
+            self.assertEqual(count(), before)
+            self.assertEqual(checked, wizard.default_check([]))
+            self.assertEqual(checked['size'], 5)
+            self.assertEqual(
+                sum(checked[n] for n in [
+                        'created', 'merged', 'updated', 'matched',
+                        'rejected']), 5)
+            self.assertEqual(
+                [(r['line'], r['outcome']) for r in checked['rows']], [
+                    (2, 'matched'), (3, 'created'), (4, 'merged'),
+                    (5, 'rejected'), (6, 'created')])
+            self.assertEqual([r['line'] for r in checked['rejects']], [5])
+            self.assertIn(2, [r['line'] for r in checked['duplicates']])
+            self.assertIn(6, [r['line'] for r in checked['duplicates']])
+            self.assertTrue(checked['rows'][0]['party'])
+            self.assertIsNone(checked['rows'][1]['party'])
+            wizard.transition_import_()
+            import_ = ContactImport(wizard.preview.contact_import.id)
+            for name in [
+                    'created', 'merged', 'updated', 'matched', 'rejected',
+                    'persons', 'trackings_created']:
+                with self.subTest(name=name):
+                    self.assertEqual(getattr(import_, name), checked[name])
+            user, = User.create([{'name': "Olga", 'login': 'olga'}])
+            with Transaction().set_user(user.id), \
+                    self.assertRaises(AccessError):
+                wizard.default_check([])
+
+    @with_transaction()
     def test_preview_access(self):
         "Test that only who may import sees a preview"
         pool = Pool()

@@ -3,6 +3,7 @@
 # terms.
 
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -93,10 +94,10 @@ class ScriptTestCase(unittest.TestCase):
             with closing(sqlite3.connect(cls.database)) as copy:
                 transaction.connection.backup(copy)
 
-    def run_script(self, filename, *options, password=None):
+    def run_script(self, *arguments, password=None):
         url = f'http://admin@127.0.0.1:{self.port}/{DATABASE}/'
         return subprocess.run(
-            [sys.executable, '-m', SCRIPT, '--url', url, *options, filename],
+            [sys.executable, '-m', SCRIPT, '--url', url, *arguments],
             env={**os.environ, 'TRYTONPASSFILE': password or self.password},
             cwd=self.directory.name, stdin=subprocess.DEVNULL,
             capture_output=True, text=True)
@@ -126,7 +127,7 @@ class ScriptTestCase(unittest.TestCase):
                 self.assertEqual(result.returncode, 1, result.stderr)
                 lines = result.stdout.splitlines()
                 self.assertIn("Unknown column: Colour", lines)
-                self.assertIn("1 rows rejected", lines)
+                self.assertIn("1 row rejected", lines)
                 self.assertEqual(
                     "5 customers created" in lines, bool(created))
                 self.assertEqual(
@@ -144,8 +145,49 @@ class ScriptTestCase(unittest.TestCase):
         filename = self.write('dry.csv', "Name\nDry\n")
         result = self.run_script(filename, '--dry-run')
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("1 customers created", result.stdout)
+        self.assertIn("1 customer created", result.stdout)
         self.assertEqual(self.count("Dry"), 0)
+
+    def test_dry_run_chunks(self):
+        "Test that a dry run counts as the import in chunks does"
+        filename = self.write(
+            'twice.csv', "Name;Email\n" + ''.join(
+                f"Twice {i % 2};twice{i % 2}@example.com\n"
+                for i in range(6)))
+
+        def run(*options):
+            result = self.run_script(filename, '--chunk', '1', *options)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return [
+                line for line in result.stdout.splitlines()
+                if '--undo' not in line]
+
+        checked = run('--dry-run')
+        self.assertIn("2 customers created", checked)
+        self.assertEqual(self.count("Twice %"), 0)
+        run()
+        self.assertEqual(self.count("Twice %"), 2)
+
+    def test_undo(self):
+        "Test that an import is undone by its number"
+        filename = self.write('undo.csv', "Name\nUndo\n")
+        result = self.run_script(filename)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        batch = re.search(r'--undo (\d+)', result.stdout).group(1)
+        result = self.run_script('--undo', batch)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with closing(sqlite3.connect(self.database)) as connection:
+            (state,), = connection.execute(
+                'SELECT state FROM party_contact_import WHERE id = ?',
+                [batch])
+        self.assertEqual(state, 'undone')
+        self.assertEqual(self.count("Undo"), 0)
+        self.assertIn("is undone", result.stdout)
+        for arguments in [['--undo', batch], ['--undo', '0'], []]:
+            with self.subTest(arguments=arguments):
+                result = self.run_script(*arguments)
+                self.assertEqual(result.returncode, 2)
+                self.assertNotIn("Traceback", result.stderr)
 
     def test_start(self):
         "Test that the first rows can be left out"
