@@ -4,6 +4,7 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import json
 import os
 import sys
 import time
@@ -34,6 +35,8 @@ from trytond.modules.sale_opportunity_management.importing.exceptions import (
     FileError)
 from trytond.modules.sale_opportunity_management.importing.file import (
     ContactFile, Rejects, get_rejects_encoding)
+from trytond.modules.sale_opportunity_management.importing.heading import (
+    normalize_heading)
 
 COUNTS = {
     'created': ("customer created", "customers created"),
@@ -48,6 +51,10 @@ COUNTS = {
     'persons': ("person created", "persons created"),
     'trackings': ("tracking created", "trackings created"),
     }
+
+
+class MappingError(ValueError):
+    pass
 
 
 class _Progress:
@@ -79,13 +86,14 @@ def get_rejects_name(filename, start=0):
 
 def import_contacts(
         filename, rejects=None, chunk=1000, progress=False, company=None,
-        start=0, **options):
+        start=0, mapping=None, **options):
     """Import the file by the current configuration of proteus
 
     rejects is the name of the file of the rejected rows (default: the name
     of the file with .rejects.csv), it exists only if there are some.  company
     is an id (default: the one of the user).  start is how many rows are left
-    out, as they were imported before.  The options are those of
+    out, as they were imported before.  mapping is the name of the mapping of
+    its columns (default: they are guessed).  The options are those of
     party.contact.import's import_rows.
 
     What interrupts it has as rows_done the start to go on with.
@@ -100,7 +108,10 @@ def import_contacts(
     rejects = rejects or get_rejects_name(filename, start)
     counts = dict.fromkeys(COUNTS, 0)
     with open(filename, 'rb') as file:
-        contacts = ContactFile(file)
+        contacts = ContactFile(file, strict=not mapping)
+        if mapping:
+            contacts = ContactFile(
+                file, columns=find_columns(mapping, contacts.headings))
         if progress:
             print_ignored(contacts)
         if options.get('dry_run'):
@@ -143,6 +154,17 @@ def import_contacts(
         'rejects': rejects if counts['rejected'] else None,
         'unknown': contacts.unknown,
         }
+
+
+def find_columns(name, headings):
+    "Return the columns of the headings by the mapping with this name"
+    Mapping = Model.get('party.contact.import.mapping')
+    key = json.dumps([normalize_heading(h) for h in headings])
+    for mapping in Mapping.find([('name', '=', name)]):
+        if mapping.headings == key:
+            return json.loads(mapping.columns)
+    raise MappingError(
+        "There is no mapping %r for the headings of the file." % name)
 
 
 def print_ignored(contacts):
@@ -329,6 +351,9 @@ def run():
         help='leave out the first rows, as an interrupted import tells')
     parser.add_argument('--dry-run', dest='dry_run', action='store_true',
         help='tell what would be done but do nothing')
+    parser.add_argument('--mapping', metavar='NAME',
+        help='the name of the mapping of the columns, as it was given in the '
+        'client, instead of guessing them')
     parser.add_argument('--undo', type=int, metavar='BATCH',
         help='undo the import that has this number instead of importing')
     parser.add_argument('--rejects',
@@ -355,7 +380,7 @@ def run():
         print(e.message, file=sys.stderr)
         print_rest(args, e)
         sys.exit(2)
-    except (FileError, OSError) as e:
+    except (FileError, MappingError, OSError) as e:
         print("%s: %s" % (args.filename, e), file=sys.stderr)
         print_rest(args, e)
         sys.exit(2)
