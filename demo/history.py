@@ -109,7 +109,7 @@ class History:
             path, trackings=True, business_unit=ref(business_unit))
         if result['rejects']:
             rejects = os.path.relpath(result['rejects'])
-            progress(f"{result['rejected']} rows were rejected to {rejects}")
+            progress(f"rejected: {result['rejected']}, in {rejects}")
 
     def write_file(self, path, business_unit, number):
         "Write a file of contacts as they come out of a spreadsheet"
