@@ -2,17 +2,21 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import hashlib
 from collections import namedtuple
 from functools import lru_cache
 from itertools import chain
 from types import SimpleNamespace
 
+from sql import Column
+
+from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import fields
 from trytond.pool import Pool
 from trytond.report import Report
 from trytond.rpc import RPC
-from trytond.tools import grouped_slice
+from trytond.tools import grouped_slice, sqlite_apply_types
 from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import Button, StateAction, StateView, Wizard
 
@@ -85,7 +89,9 @@ class ListReport(Report):
             limit = Configuration(1).get_multivalue('report_rows')
         if limit is None or len(ids) <= limit:
             return
-        key = f'{cls.__name__}_{len(ids)}_{data.get("action_id")}'
+        asked = sorted((data.get('parameters') or {}).items()) or ids
+        digest = hashlib.md5(repr(asked).encode()).hexdigest()
+        key = f'{cls.__name__}@{digest}'
         if Warning.check(key):
             action, = ActionReport.search(
                 [('report_name', '=', cls.__name__)], limit=1)
@@ -105,13 +111,33 @@ class ListReport(Report):
     @classmethod
     @check_access
     def _read(cls, ids, names):
-        "Yield lists of the values of the rows"
+        "Return the values of the rows, which the user may read"
         pool = Pool()
         Model = pool.get(cls.__name__)
-        for sub_ids in grouped_slice(ids, _SIZE):
-            sub_ids = list(sub_ids)
-            values = {v['id']: v for v in Model.read(sub_ids, ['id', *names])}
-            yield [values[id_] for id_ in sub_ids]
+        cursor = Transaction().connection.cursor()
+        table = Model.__table__()
+        computed = [
+            n for n in names if isinstance(Model._fields[n], fields.Function)]
+        stored = ['id', *(n for n in names if n not in computed)]
+        query = table.select(
+            *(Column(table, n).as_(n) for n in stored),
+            where=fields.SQL_OPERATORS['in'](table.id, ids))
+        if backend.name == 'sqlite':
+            sqlite_apply_types(
+                query, [Model._fields[n].sql_type().base for n in stored])
+        cursor.execute(*query)
+        values = {v[0]: dict(zip(stored, v)) for v in cursor}
+        for name in stored:
+            field = Model._fields[name]
+            if hasattr(field, 'get'):
+                converted = field.get(
+                    list(values), Model, name, values=values.values())
+                for id_, value in converted.items():
+                    values[id_][name] = value
+        if computed:
+            for row in Model.read(ids, computed):
+                values[row['id']].update(row)
+        return [values[id_] for id_ in ids]
 
     @classmethod
     def _converters(cls):
@@ -207,12 +233,14 @@ class ListReport(Report):
         Each has the rows of its group, which are read when they are printed,
         and the groups in it."""
         converters = cls._converters()
+        reader = _Reader(cls, ids, converters)
         total = cls._total()
         total.groups = []
         names = [cls._group, *cls._sub_groups]
         keys = [None] * len(names)
         for i, values in enumerate(chain.from_iterable(
-                    cls._read(ids, {*names, *cls._total_fields}))):
+                    cls._read(list(sub_ids), {*names, *cls._total_fields})
+                    for sub_ids in grouped_slice(ids, _SIZE))):
             totals = [total]
             for level, name in enumerate(names):
                 groups = totals[-1].groups
@@ -222,7 +250,7 @@ class ListReport(Report):
                     group.name = (
                         converters[name](values[name])
                         or cls._group_empty(name))
-                    group.rows = _Rows(cls, ids, converters, i)
+                    group.rows = _Rows(reader, i)
                     group.groups = []
                     groups.append(group)
                 totals.append(groups[-1])
@@ -258,29 +286,49 @@ class Total(SimpleNamespace):
         return contact_rate(self.outgoing, self.reached) or 0
 
 
+class _Reader:
+    "The rows in the order of the report, the slice that was read last is kept"
+
+    def __init__(self, report, ids, converters):
+        self.report = report
+        self.ids = ids
+        self.converters = [
+            (name, converters.get(name)) for name in report._fields]
+        self.Row = namedtuple('Row', ['values', *report._fields])
+        self.start, self.rows = 0, []
+
+    def read(self, start, stop):
+        while start < stop:
+            if not self.start <= start < self.start + len(self.rows):
+                self._read(start - start % _SIZE)
+            rows = self.rows[start - self.start:stop - self.start]
+            yield from rows
+            start += len(rows)
+
+    def _read(self, start):
+        rows = self.report._read(
+            self.ids[start:start + _SIZE], self.report._fields)
+        columns = [rows]
+        for name, converter in self.converters:
+            column = [values[name] for values in rows]
+            if isinstance(converter, _Names):
+                converter.read(set(column))
+            columns.append(map(converter, column) if converter else column)
+        self.start, self.rows = start, list(map(self.Row._make, zip(*columns)))
+
+
 class _Rows:
     "The rows of a group, which are read each time that they are printed"
 
-    def __init__(self, report, ids, converters, start):
-        self.report = report
-        self.ids = ids
-        self.converters = converters
+    def __init__(self, reader, start):
+        self.reader = reader
         self.start = self.stop = start
 
     def __len__(self):
         return self.stop - self.start
 
     def __iter__(self):
-        names = self.report._fields
-        Row = namedtuple('Row', ['values', *names])
-        same = (lambda value: value)
-        converters = [(n, self.converters.get(n, same)) for n in names]
-        for rows in self.report._read(self.ids[self.start:self.stop], names):
-            for name, converter in converters:
-                if isinstance(converter, _Names):
-                    converter.read({values[name] for values in rows})
-            for values in rows:
-                yield Row(values, *[c(values[n]) for n, c in converters])
+        return self.reader.read(self.start, self.stop)
 
 
 class _Names:
@@ -293,11 +341,15 @@ class _Names:
     def read(self, ids):
         if len(self.names) > _NAMES:
             self.names = {None: ''}
+        names = ['rec_name']
+        if self.Model._rec_name in self.Model._fields:
+            # The getter finds it then without reading the whole records
+            names.append(self.Model._rec_name)
         with without_check_access():
             for sub_ids in grouped_slice(ids - self.names.keys(), 500):
                 self.names.update(
                     (v['id'], v['rec_name'])
-                    for v in self.Model.read(list(sub_ids), ['rec_name']))
+                    for v in self.Model.read(list(sub_ids), names))
 
     def __call__(self, id_):
         if id_ not in self.names:

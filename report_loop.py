@@ -40,9 +40,7 @@ class WrittenLoop:
             values = self.values.evaluate(ctxt)
             ctxt.pop()
             turns.append(text % tuple(
-                    '' if v is None
-                    else escape(escape_xml_invalid_chars(str(v)))
-                    for v in values))
+                    '' if v is None else escape(str(v)) for v in values))
             if len(turns) == _TURNS:
                 yield _written(turns)
                 turns.clear()
@@ -57,7 +55,8 @@ def _translate(text, gettext):
 
 
 def _written(turns):
-    return _WRITTEN, Markup(''.join(turns)), (None, -1, -1)
+    text = escape_xml_invalid_chars(''.join(turns))
+    return _WRITTEN, Markup(text), (None, -1, -1)
 
 
 def as_text(stream, ctxt=None):

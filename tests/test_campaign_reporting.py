@@ -4,6 +4,7 @@
 
 import datetime as dt
 import unittest
+from unittest.mock import patch
 
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -158,3 +159,22 @@ class CampaignReportingTestCase(CampaignMixin, unittest.TestCase):
                             'company': self.company.id}})
                 self.assertIn(
                     "No calls were made in the period.", text_of(content))
+
+    @with_transaction()
+    def test_report_reads(self):
+        "Test that the rows are not read again for each group"
+        self.set_up()
+        Report = Pool().get(OPERATOR, type='report')
+        reads = []
+        read = Report._read
+
+        def count(ids, names):
+            reads.append(ids)
+            return read(ids, names)
+        with self.as_user('administrator'), \
+                patch.object(Report, '_read', count):
+            Report.execute([], {
+                    'action_id': None,
+                    'parameters': {'company': self.company.id}})
+        # Once for the totals and once to print them
+        self.assertEqual(list(map(len, reads)), [3, 3])
