@@ -108,3 +108,7 @@ class RegisterError(UserError):
 
 class LongReportWarning(UserWarning):
     pass
+
+
+class ReplaceError(UserError):
+    pass

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from sql import Null
+from sql import For, Null
 
 from trytond.i18n import gettext
 from trytond.model import (
@@ -20,6 +20,8 @@ from trytond.pyson import Bool, Eval
 from trytond.tools import grouped_slice
 from trytond.transaction import (
     Transaction, inactive_records, without_check_access)
+
+from .exceptions import ReplaceError
 
 RATINGS = [
     (None, ""),
@@ -350,20 +352,93 @@ class Replace(metaclass=PoolMeta):
     def transition_replace(self):
         pool = Pool()
         Call = pool.get('sale.call')
-        ContactMechanism = pool.get('party.contact_mechanism')
+        self._check_merged()
+        self._check_identifiers()
         self._merge_typifications()
-        source, destination = self.ask.source, self.ask.destination
-        known = {m.value_compact for m in destination.contact_mechanisms}
-        mechanisms = [
-            m for m in source.contact_mechanisms
-            if m.value_compact not in known]
+        lacking = self._get_lacking()
         result = super().transition_replace()
         self._move_avatar()
         self._add_relations()
-        Call.update_call_back(parties=[destination.id])
-        # The customer must still be found by the other numbers
-        ContactMechanism.write(mechanisms, {'active': True})
+        Call.update_call_back(parties=[self.ask.destination.id])
+        # The customer must still be found by them
+        for Model, records in lacking.items():
+            Model.write(records, {'active': True})
         return result
+
+    def _check_merged(self):
+        "Lock the parties and check that none was merged meanwhile"
+        pool = Pool()
+        Party = pool.get('party.party')
+        transaction = Transaction()
+        cursor = transaction.connection.cursor()
+        table = Party.__table__()
+        source, destination = self.ask.source, self.ask.destination
+        if source == destination:
+            raise ReplaceError(gettext(
+                    'sale_opportunity_management.msg_replace_itself',
+                    party=source.rec_name))
+        query = table.select(
+            table.id, table.replaced_by,
+            where=table.id.in_([source.id, destination.id]),
+            order_by=table.id)
+        if transaction.database.has_select_for():
+            query.for_ = For('UPDATE')
+        cursor.execute(*query)
+        replaced_by = dict(cursor)
+        for party in [source, destination]:
+            if not (other := replaced_by.get(party.id)):
+                continue
+            last = Party(other)
+            while last.replaced_by:
+                last = last.replaced_by
+            # What was added to it since may follow
+            if party != source or last != destination:
+                raise ReplaceError(gettext(
+                        'sale_opportunity_management.msg_replace_merged',
+                        party=party.rec_name,
+                        replaced_by=last.rec_name))
+
+    def _check_identifiers(self):
+        "Check that no tax identifier says that they are two"
+        pool = Pool()
+        Party = pool.get('party.party')
+        source, destination = self.ask.source, self.ask.destination
+        for type_ in Party.tax_identifier_types():
+            identifiers, others = ([
+                    i for i in p.identifiers if i.type == type_]
+                for p in [source, destination])
+            if (identifiers and others
+                    and not {i.code_compact for i in identifiers}
+                    & {i.code_compact for i in others}):
+                raise ReplaceError(gettext(
+                        'sale_opportunity_management.msg_replace_identifier',
+                        source=source.rec_name,
+                        destination=destination.rec_name,
+                        identifier=identifiers[0].rec_name,
+                        other=others[0].rec_name))
+
+    def _get_lacking(self):
+        "Return by model the records of the source that the other lacks"
+        pool = Pool()
+        Address = pool.get('party.address')
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Identifier = pool.get('party.identifier')
+        source, destination = self.ask.source, self.ask.destination
+        mechanisms = {m.value_compact for m in destination.contact_mechanisms}
+        identifiers = {
+            (i.type, i.code_compact) for i in destination.identifiers}
+        addresses = [
+            [a for a in p.addresses if a.street or a.postal_code or a.city]
+            for p in [source, destination]]
+        return {
+            Address: addresses[0] if not addresses[1] else [],
+            ContactMechanism: [
+                m for m in source.contact_mechanisms
+                if m.value_compact not in mechanisms],
+            Identifier: [
+                i for i in source.identifiers
+                if (i.type, i.code_compact) not in identifiers],
+            }
 
     @without_check_access
     def _move_avatar(self):

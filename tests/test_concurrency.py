@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from trytond import backend
 from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.sale_opportunity_management.exceptions import ReplaceError
 from trytond.modules.sale_opportunity_management.importing.file import (
     ContactFile)
 from trytond.modules.sale_opportunity_management.moment import now, this_minute
@@ -326,6 +327,60 @@ class ConcurrencyTestCase(unittest.TestCase):
                         ])
                 self.assertEqual(
                     notification.label, "10 trackings were assigned to you")
+
+    def test_replace(self):
+        "Test that merges of the same parties at once lose no customer"
+        for pairs in [[(0, 1), (1, 0)], [(0, 1), (1, 2)]]:
+            with Transaction().start(DB_NAME, 1):
+                pool = Pool()
+                BusinessUnit = pool.get('sale.business_unit')
+                Party = pool.get('party.party')
+                Tracking = pool.get('sale.tracking')
+                User = pool.get('res.user')
+                company = create_company()
+                User.write([User(1)], {
+                        'companies': [('add', [company.id])],
+                        'company': company.id,
+                        })
+                unit, *_ = BusinessUnit.search([])
+                parties = [
+                    p.id for p in Party.create([{'name': "Customer"}] * 3)]
+                tracking, = Tracking.create([{
+                            'company': company.id,
+                            'business_unit': unit.id,
+                            'party': parties[0],
+                            }])
+            refused = []
+
+            def replace(source, destination):
+                pool = Pool()
+                Replace = pool.get('party.replace', type='wizard')
+                session_id, _, _ = Replace.create()
+                wizard = Replace(session_id)
+                wizard.ask.source = parties[source]
+                wizard.ask.destination = parties[destination]
+                try:
+                    wizard.transition_replace()
+                except ReplaceError:
+                    Transaction().rollback()
+                    refused.append((source, destination))
+                else:
+                    Transaction().commit()
+
+            with self.subTest(pairs=pairs):
+                self.at_once(*(
+                        lambda p=p: replace(*p) for p in pairs))
+                with Transaction().start(DB_NAME, 1):
+                    pool = Pool()
+                    Party = pool.get('party.party')
+                    Tracking = pool.get('sale.tracking')
+                    party = Tracking(tracking.id).party
+                    self.assertTrue(party.active)
+                    self.assertIsNone(party.replaced_by)
+                    self.assertEqual(
+                        Party.search_count([('id', 'in', parties)]),
+                        len(parties) - len(pairs) + len(refused))
+                self.assertLessEqual(len(refused), 1)
 
     def test_do_not_call(self):
         "Test that two who register the same number both save their work"

@@ -18,7 +18,7 @@ from trytond.modules.company.tests import (
 from trytond.modules.party.exceptions import EraseError
 from trytond.modules.sale_opportunity_management.exceptions import (
     CallerError, ClosedTrackingError, DoneDateError, DurationError,
-    OperatorError, PendingActivityWarning, PlannedDateError,
+    OperatorError, PendingActivityWarning, PlannedDateError, ReplaceError,
     SimilarTrackingWarning)
 from trytond.modules.sale_opportunity_management.moment import to_local, to_utc
 from trytond.modules.sale_opportunity_management.party import normalize_name
@@ -36,6 +36,8 @@ NOT_REPLACED = {
     ('ir.action.keyword', 'model'),
     ('ir.avatar', 'resource'),
     ('ir.model.log', 'resource'),
+    ('party.duplicate', 'other'),
+    ('party.duplicate', 'party'),
     ('party.party', 'replaced_by'),
     ('party.party-delivered_to-stock.location', 'party'),
     ('party.party-party.category', 'party'),
@@ -1065,6 +1067,86 @@ class TrackingTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertEqual(Avatar(avatar.id).resource, destination)
             # There is one already
             self.assertEqual(Avatar(other.id).resource, second)
+
+    def replace(self, source, destination):
+        "Replace the source and return both as they are then"
+        pool = Pool()
+        Party = pool.get('party.party')
+        Replace = pool.get('party.replace', type='wizard')
+        session_id, _, _ = Replace.create()
+        replace = Replace(session_id)
+        replace.ask.source = source
+        replace.ask.destination = destination
+        replace.transition_replace()
+        return Party(source.id), Party(destination.id)
+
+    @with_transaction()
+    def test_replace_refused(self):
+        "Test that what is merged or certainly another one is not merged"
+        pool = Pool()
+        Identifier = pool.get('party.identifier')
+        Party = pool.get('party.party')
+        Tracking = pool.get('sale.tracking')
+        company = self.create_company()
+        with set_company(company), \
+                Transaction().set_context(_skip_warnings=True):
+            a, b, c, d = Party.create([{'name': n} for n in "ABCD"])
+            with self.assertRaises(ReplaceError):
+                self.replace(a, a)
+            a, b = self.replace(a, b)
+            for source, destination in [(b, a), (a, c), (c, a)]:
+                with self.subTest(source=source, destination=destination), \
+                        self.assertRaisesRegex(ReplaceError, '"B"'):
+                    self.replace(source, destination)
+            b, c = self.replace(b, c)
+            with self.assertRaisesRegex(ReplaceError, '"C"'):
+                self.replace(a, d)
+            # What was added since follows
+            tracking = self.create_tracking(company, party=a.id)
+            a, c = self.replace(a, c)
+            self.assertEqual(
+                Tracking.search([('party', '=', c.id)]), [tracking])
+            Identifier.create([
+                    {'party': p.id, 'type': 'es_vat', 'code': code}
+                    for p, code in [
+                        (c, 'ESB58378431'), (d, 'ESA13585625')]])
+            c, d = Party.browse([c, d])
+            with self.assertRaisesRegex(ReplaceError, 'ESB58378431'):
+                self.replace(c, d)
+            identifier, = d.identifiers
+            Identifier.write([identifier], {'code': 'ESB58378431'})
+            _, d = self.replace(c, Party(d.id))
+            self.assertEqual(
+                [i.code for i in d.identifiers], ['ESB58378431'])
+
+    @with_transaction()
+    def test_replace_lacking(self):
+        "Test that merging keeps identifiers and the only address active"
+        pool = Pool()
+        Party = pool.get('party.party')
+        company = self.create_company()
+        with set_company(company), \
+                Transaction().set_context(_skip_warnings=True):
+            source, second, destination = Party.create([{
+                        'name': "Customer",
+                        'addresses': [
+                            ('create', [{'city': "Cali"}, {}])],
+                        'identifiers': [('create', [
+                                    {'code': "1"}, {'code': "2"}])],
+                        }, {
+                        'name': "Customer",
+                        'addresses': [('create', [{'city': "Bogotá"}])],
+                        }, {
+                        'name': "Customer",
+                        'addresses': [('create', [{}])],
+                        'identifiers': [('create', [{'code': "2"}])],
+                        }])
+            self.replace(source, destination)
+            _, destination = self.replace(second, Party(destination.id))
+            self.assertEqual(
+                [a.city for a in destination.addresses if a.city], ["Cali"])
+            self.assertEqual(
+                sorted(i.code for i in destination.identifiers), ["1", "2"])
 
     @with_transaction()
     def test_replace_all(self):
