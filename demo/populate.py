@@ -18,6 +18,7 @@ import pycountry
 from common import TIMEZONE, no_mail, progress, ref
 from history import History
 from proteus import Model, Wizard, config
+from stdnum.es.cups import calc_check_digits
 
 from trytond.modules.country.scripts import import_countries
 
@@ -36,6 +37,25 @@ CHANNELS = [
     ("Bogotá", 'BOG', ['gerente'], ['operador1', 'operador2']),
     ("Medellín", 'MDE', [], ['operador3']),
     ]
+# Code, name and parent of those of Spain with supply points
+SUBDIVISIONS = [
+    ('ES-CT', "Cataluña", None),
+    ('ES-B', "Barcelona", 'ES-CT'),
+    ('ES-MD', "Madrid, Comunidad de", None),
+    ('ES-M', "Madrid", 'ES-MD'),
+    ]
+# Customer, tariff, powers, monthly consumption by period and place
+SUPPLY_POINTS = [
+    ("Panadería La Espiga S.L.", '2.0TD', [13.2, 13.2], [320, 280, 410],
+        "Barcelona", '08012', 'ES-B'),
+    ("Talleres Ribera S.A.", '3.0TD', [30, 30, 35, 35, 35, 50],
+        [1200, 900, 700, 500, 300, 1500], "Sabadell", '08201', 'ES-B'),
+    ("Hotel Puerta de Alcalá S.L.", '3.0TD', [60, 60, 60, 60, 60, 80],
+        [4100, 3800, 2900, 2500, 2100, 5200], "Madrid", '28001', 'ES-M'),
+    ("Conservas del Henares S.A.", '6.1TD', [250, 250, 250, 250, 250, 451],
+        [21000, 18500, 16000, 14500, 12000, 31000], "Alcalá de Henares",
+        '28801', 'ES-M'),
+    ]
 
 
 def finish_config_wizard():
@@ -46,7 +66,7 @@ def finish_config_wizard():
 
 
 def create_countries():
-    "Return Colombia, after creating all the countries and its subdivisions"
+    "Return all the countries, after creating the subdivisions of Colombia"
     Subdivision = Model.get('country.subdivision')
 
     countries = import_countries.update_countries(
@@ -62,7 +82,7 @@ def create_countries():
                     subdivision.type.lower()
                     if subdivision.type.lower() in types else None))
             for subdivision in pycountry.subdivisions.get(country_code='CO')])
-    return countries['CO']
+    return countries
 
 
 def create_currency():
@@ -158,16 +178,68 @@ def create_channels(company, employees):
     return channels
 
 
+def show_supply_points(countries):
+    Configuration = Model.get('sale.configuration')
+    Subdivision = Model.get('country.subdivision')
+    configuration = Configuration(1)
+    configuration.supply_points = True
+    configuration.save()
+    for code, name, parent in SUBDIVISIONS:
+        subdivision = Subdivision(
+            code=code, name=name, country=countries['ES'],
+            type='province' if parent else 'autonomous community')
+        if parent:
+            subdivision.parent, = Subdivision.find([('code', '=', parent)])
+        subdivision.save()
+
+
+def create_supply_points():
+    "Create customers of energy in Spain with what they consumed in a year"
+    Party = Model.get('party.party')
+    Subdivision = Model.get('country.subdivision')
+    SupplyPoint = Model.get('party.supply_point')
+    Tariff = Model.get('supply.tariff')
+    last = dt.date.today() - dt.timedelta(days=20)
+    for i, (name, tariff, powers, energies, city, code, province) in enumerate(
+            SUPPLY_POINTS, 1):
+        party = Party(name=name)
+        party.save()
+        cups = f'ES0031{i:012}'
+        point = SupplyPoint(party=party)
+        point.cups = cups + calc_check_digits(cups)
+        point.tariff, = Tariff.find([('name', '=', tariff)])
+        point.retailer = "Comercializadora de ejemplo"
+        point.city, point.postal_code = city, code
+        point.subdivision, = Subdivision.find([('code', '=', province)])
+        point.last_supplier_change = last - dt.timedelta(days=200 * i)
+        for period, power in enumerate(powers, 1):
+            setattr(point, f'power_p{period}', power)
+        for month in range(12):
+            consumption = point.consumptions.new()
+            consumption.end = last - dt.timedelta(days=30 * month)
+            consumption.start = consumption.end - dt.timedelta(days=30)
+            for period, energy in enumerate(energies, 1):
+                # More in winter
+                setattr(
+                    consumption, f'energy_p{period}',
+                    round(energy * (1 + abs(6 - month) / 20), 1))
+            consumption.demand_p1 = round(
+                powers[0] * (0.8 + month % 4 / 10), 1)
+        point.save()
+
+
 def main(database, config_file, users_file):
     config.set_trytond(database, config_file=config_file)
     progress("Countries and currency")
     finish_config_wizard()
-    colombia = create_countries()
+    countries = create_countries()
     currency = create_currency()
     progress("Company, users and channels")
-    company = create_company(colombia, currency)
+    company = create_company(countries['CO'], currency)
     employees = create_users(company)
     channels = create_channels(company, employees)
+    show_supply_points(countries)
+    create_supply_points()
     sessions = {}
     # The administrator last, so that it is the one who imports
     for login, *_ in reversed(USERS):

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from unittest.mock import patch
 
+from stdnum.es.cups import calc_check_digits
 from werkzeug.exceptions import HTTPException
 
 from trytond.cache import Cache
@@ -61,13 +62,13 @@ FEW_TRIES = {
     'departed': ['left'],
     }
 GROUPS = {
-    'operator': ['group_tracking'],
-    'manager': ['group_tracking_manager'],
-    'administrator': ['group_tracking_admin'],
+    'operator': ['group_tracking', 'group_supply_point'],
+    'manager': ['group_tracking_manager', 'group_supply_point'],
+    'administrator': ['group_tracking_admin', 'group_supply_point'],
     'supervisor': ['group_tracking'],
     'member': ['group_tracking'],
     'nobody': [],
-    'employeeless': ['group_tracking'],
+    'employeeless': ['group_tracking', 'group_supply_point'],
     'departed': ['group_tracking'],
     }
 # The models that are the same for all who work in the company
@@ -77,6 +78,8 @@ SHARED = {
     'sale.task.type', 'sale.campaign.typology', 'sale.campaign.result',
     'company.employee', 'sale.do_not_call',
     }
+# The models that are the same for all with the group of supply points
+SUPPLY = {'party.supply_point', 'party.supply_point.consumption'}
 # Tryton shows the parties to everybody, but not whose customer they are
 PARTY = {
     'party.party', 'party.address', 'party.contact_mechanism',
@@ -93,6 +96,7 @@ UNMARKED = {
     'sale.configuration', 'sale.configuration.sequence',
     'sale.configuration.phone', 'sale.configuration.campaign',
     'sale.configuration.meeting', 'sale.configuration.report',
+    'supply.tariff',
     }
 # What other fields are compared with or is used to compute
 UNMARKED_FIELDS = {
@@ -334,6 +338,7 @@ class World:
         Opportunity = pool.get('sale.opportunity')
         Party = pool.get('party.party')
         Sale = pool.get('sale.sale')
+        SupplyPoint = pool.get('party.supply_point')
         Task = pool.get('sale.task')
         Tracking = pool.get('sale.tracking')
         company = self.companies['foreign' if owner == 'foreign' else 'own']
@@ -365,6 +370,19 @@ class World:
                         }])
             if owner == 'foreign':
                 self.add(owner, opportunity, sale)
+            cups = f'ES0031{party.id:012}'
+            point, = SupplyPoint.create([{
+                        'party': party.id,
+                        'company': company.id,
+                        'cups': cups + calc_check_digits(cups),
+                        'consumptions': [('create', [{
+                                        'start': dt.date(2025, 1, 1),
+                                        'end': dt.date(2025, 4, 1),
+                                        'energy_p1': 100,
+                                        }])],
+                        }])
+            self.add(owner, point)
+            self.add(owner, *point.consumptions)
             tracking, = Tracking.create([{
                         'party': party.id,
                         'company': company.id,

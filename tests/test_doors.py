@@ -22,8 +22,8 @@ from trytond.wsgi import app
 
 from .common import TrackingTestMixin
 from .doors import (
-    FEW_TRIES, MODULE, NEIGHBOURS, PARTY, SEES, SHARED, TRIES, UNMARKED,
-    DoorsMixin, is_ours, is_stored)
+    FEW_TRIES, GROUPS, MODULE, NEIGHBOURS, PARTY, SEES, SHARED, SUPPLY, TRIES,
+    UNMARKED, DoorsMixin, is_ours, is_stored)
 
 # What every model has and the tests of it
 STORAGE = {
@@ -56,6 +56,12 @@ def of_company(role, secret, call):
         and role != 'nobody')
 
 
+def supply_of_company(role, secret, call):
+    return (
+        secret.model in SUPPLY and secret.owner != 'foreign'
+        and 'group_supply_point' in GROUPS[role])
+
+
 @unittest.skipIf(
     backend.name != 'sqlite', "It tells nothing about the database")
 class DoorsTestCase(DoorsMixin, TrackingTestMixin, unittest.TestCase):
@@ -63,6 +69,8 @@ class DoorsTestCase(DoorsMixin, TrackingTestMixin, unittest.TestCase):
     allowed = [
         (of_company,
             "Who works in the company sees how it is organised"),
+        (supply_of_company,
+            "Who has the group sees the supply points of the company"),
         (managers_campaign,
             "A manager sees which campaigns the company has"),
         (next_one,

@@ -1,0 +1,13 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+from trytond.model.exceptions import ValidationError
+
+
+class CUPSError(ValidationError):
+    pass
+
+
+class ConsumptionDateError(ValidationError):
+    pass
