@@ -4,6 +4,8 @@
 
 from collections import Counter
 
+from sql.aggregate import Count
+
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.model.exceptions import AccessError
@@ -19,12 +21,40 @@ from .exceptions import EmployeeWorkWarning, HandOverError
 class Employee(metaclass=PoolMeta):
     __name__ = 'company.employee'
 
+    open_trackings = fields.Function(fields.Integer(
+            "Open Trackings",
+            help="Those of the employee that you may read."),
+        'get_open_trackings')
+
     @classmethod
     def __setup__(cls):
         super().__setup__()
         cls._buttons.update({
                 'hand_over': {},
                 })
+
+    @classmethod
+    @check_access
+    def get_open_trackings(cls, employees, name):
+        pool = Pool()
+        ModelAccess = pool.get('ir.model.access')
+        Tracking = pool.get('sale.tracking')
+        numbers = dict.fromkeys(map(int, employees))
+        if not ModelAccess.check(
+                'sale.tracking', 'read', raise_exception=False):
+            return numbers
+        numbers = dict.fromkeys(numbers, 0)
+        tracking = Tracking.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*tracking.select(
+                tracking.operator, Count(tracking.id),
+                where=tracking.id.in_(Tracking.search([
+                            ('operator', 'in', list(numbers)),
+                            ('state', '=', 'open'),
+                            ], order=[], query=True)),
+                group_by=tracking.operator))
+        numbers.update(cursor)
+        return numbers
 
     @classmethod
     @ModelView.button_action(

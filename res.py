@@ -10,12 +10,20 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction, without_check_access
 
+MODULE = 'sale_opportunity_management'
+
 
 class User(metaclass=PoolMeta):
     __name__ = 'res.user'
 
     _get_working_employees_cache = Cache(
         __name__ + '.get_working_employees', context=False)
+    # What the users of each role begin with, the highest role first
+    _start_actions = [
+        ('group_tracking_admin', 'act_tracking_form'),
+        ('group_tracking_manager', 'act_tracking_form'),
+        ('group_tracking', 'act_activity_mine'),
+        ]
 
     @classmethod
     def get_current_employee(cls):
@@ -100,3 +108,40 @@ class User(metaclass=PoolMeta):
                     ])
             Employee.warn_work(
                 employees - {e for u in others for e in u.employees})
+
+    @classmethod
+    def on_modification(cls, mode, users, field_names=None):
+        super().on_modification(mode, users, field_names=field_names)
+        if mode == 'create':
+            cls._set_start_action(users)
+
+    @classmethod
+    def on_write(cls, users, values):
+        callbacks = super().on_write(users, values)
+        if 'groups' in values:
+            actions = {u: u._start_action for u in users}
+
+            def set_start_action():
+                cls._set_start_action([
+                        u for u in cls.browse(users)
+                        if u._start_action != actions[u]])
+            callbacks.append(set_start_action)
+        return callbacks
+
+    @classmethod
+    def _set_start_action(cls, users):
+        "Let the users who begin with nothing begin with what their role does"
+        for user in users:
+            if not user.actions and (action := user._start_action):
+                user.actions = [action]
+        cls.save(users)
+
+    @property
+    def _start_action(self):
+        pool = Pool()
+        Action = pool.get('ir.action')
+        ModelData = pool.get('ir.model.data')
+        groups = {g.id for g in self.groups}
+        for group, action in self._start_actions:
+            if ModelData.get_id(MODULE, group) in groups:
+                return Action.get_action_id(ModelData.get_id(MODULE, action))
