@@ -53,6 +53,10 @@ COUNTS = {
     }
 
 
+class RecordError(LookupError):
+    pass
+
+
 class MappingError(ValueError):
     pass
 
@@ -220,7 +224,7 @@ def find_id(model, name, field='name'):
             if records := Record.find([(name_, '=', name)], limit=2):
                 if len(records) == 1:
                     return records[0].id
-    sys.exit("There is no %r or more than one." % name)
+    raise RecordError("There is no %r or more than one." % name)
 
 
 def main(
@@ -379,6 +383,9 @@ def run():
     except UserError as e:
         print(e.message, file=sys.stderr)
         print_rest(args, e)
+        sys.exit(2)
+    except RecordError as e:
+        print(e, file=sys.stderr)
         sys.exit(2)
     except (FileError, MappingError, OSError) as e:
         print("%s: %s" % (args.filename, e), file=sys.stderr)

@@ -200,6 +200,15 @@ class ScriptTestCase(unittest.TestCase):
         self.assertIn("2 customers created", result.stdout)
         self.assertEqual(self.count("Start %"), 2)
 
+    def test_unknown(self):
+        "Test that the record of an option that is not found is told"
+        filename = self.write('unknown.csv', "Name\nUnknown\n")
+        result = self.run_script(filename, '--business-unit', "Nothing")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("'Nothing'", result.stderr)
+        self.assertNotIn("Traceback", result.stderr)
+        self.assertEqual(self.count("Unknown"), 0)
+
     def test_denied(self):
         "Test that a wrong password is refused and not shown"
         filename = self.write('denied.csv', "Name\nDenied\n")
