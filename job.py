@@ -203,7 +203,7 @@ class Job(ModelSQL, ModelView):
         end = job.position + job.size
         with job._as_user():
             done = getattr(Model, job.method)(
-                ids[job.position:end], **job.arguments)
+                ids[job.position:end], **(job.arguments or {}))
         values = {
             'position': min(end, len(ids)),
             'done': job.done + done,
@@ -229,7 +229,7 @@ class Job(ModelSQL, ModelView):
         Model = pool.get(self.model)
         if done := getattr(Model, f'{self.method}_done', None):
             with self._as_user():
-                done(ids, self.done, **self.arguments)
+                done(ids, self.done, **(self.arguments or {}))
         self._tell('msg_job_done')
 
     def _stop(self, error):

@@ -38,7 +38,8 @@ SLOWEST = {'test_doors', BROWSER, 'test_module', 'test_scenario'}
 SQLITE_ONLY = {'test_doors', 'test_house'}
 # What is run again on a database that has these extensions
 EXTENSIONS = ['pg_trgm', 'unaccent']
-EXTENSIONS_TESTS = ['test_contact_import', 'test_search', 'test_tracking']
+EXTENSIONS_TESTS = [
+    'test_contact_import', 'test_duplicate', 'test_search', 'test_tracking']
 TIMEOUT = 60 * 60
 
 

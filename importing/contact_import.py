@@ -335,6 +335,11 @@ class ContactImport(OptionsMixin, ModelSQL, ModelView):
         cls.__queue__.process_undo(imports)
 
     @classmethod
+    def undo_ignored(cls):
+        "Return the models that refer to records without using them"
+        return {'party.contact.import.row', 'ir.model.log'}
+
+    @classmethod
     @without_check_access
     def process_undo(cls, imports):
         "Undo the imports chunk by chunk, each one in a transaction"

@@ -20,8 +20,6 @@ _in = fields.SQL_OPERATORS['in']
 _ORDER = [
     'sale.tracking', 'party.typification', 'party.contact_mechanism',
     'party.contact', 'party.identifier', 'party.address', 'party.party']
-# They refer to records without using them
-_IGNORED = {'party.contact.import.row', 'ir.model.log'}
 
 
 class Undo:
@@ -63,11 +61,13 @@ class Undo:
 
     def _find_used(self):
         pool = Pool()
+        ContactImport = pool.get('party.contact.import')
+        ignored = ContactImport.undo_ignored()
         cursor = Transaction().connection.cursor()
         for name, User in pool.iterobject():
             if (not issubclass(User, ModelSQL)
                     or issubclass(User, ValueMixin)
-                    or name in _IGNORED
+                    or name in ignored
                     or User._is_table_query()):
                 continue
             table = User.__table__()

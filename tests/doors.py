@@ -331,6 +331,7 @@ class World:
         Attendee = pool.get('sale.meeting.attendee')
         Call = pool.get('sale.call')
         ChatChannel = pool.get('ir.chat.channel')
+        Duplicate = pool.get('party.duplicate')
         Follower = pool.get('ir.chat.follower')
         Meeting = pool.get('sale.meeting')
         Message = pool.get('ir.chat.message')
@@ -370,6 +371,12 @@ class World:
                         }])
             if owner == 'foreign':
                 self.add(owner, opportunity, sale)
+                self.add(owner, *Duplicate.create([{
+                                'party': self.get('own', 'party.party'),
+                                'other': party.id,
+                                'company': company.id,
+                                'score': 50,
+                                }]))
             cups = f'ES0031{party.id:012}'
             point, = SupplyPoint.create([{
                         'party': party.id,

@@ -1456,6 +1456,7 @@ class ContactImportTestCase(unittest.TestCase):
         BusinessUnit = pool.get('sale.business_unit')
         Call = pool.get('sale.call')
         ContactImport = pool.get('party.contact.import')
+        Duplicate = pool.get('party.duplicate')
         Party = pool.get('party.party')
         Row = pool.get('party.contact.import.row')
         Tracking = pool.get('sale.tracking')
@@ -1491,6 +1492,12 @@ class ContactImportTestCase(unittest.TestCase):
                         ], count=True), 5)
             b = self.get_party("B")
             self.assertEqual(b.contact_import, import_)
+            # What only resembles another is not used
+            Duplicate.create([{
+                        'party': old.id,
+                        'other': self.get_party("C").id,
+                        'score': 50,
+                        }])
             tracking, = Tracking.search([('party', '=', b.id)])
             Call.create([{
                         'tracking': tracking.id, 'party': b.id,

@@ -1,0 +1,9 @@
+# This file is part of sale_opportunity_management.  The COPYRIGHT file at the
+# top level of this repository contains the full copyright notices and license
+# terms.
+
+from trytond.exceptions import UserError
+
+
+class MergeError(UserError):
+    pass
