@@ -562,12 +562,19 @@ class Tracking(PhoneMixin, Workflow, ModelView, ChatMixin):
                             '.msg_tracking_change_party',
                             tracking=tracking.rec_name))
         elif mode == 'delete':
-            for tracking in trackings:
-                if tracking.activities:
-                    raise AccessError(gettext(
-                            'sale_opportunity_management'
-                            '.msg_tracking_delete_history',
-                            tracking=tracking.rec_name))
+            if refusals := [
+                    r for t in trackings for r in t._refuse_delete(external)]:
+                raise AccessError('\n'.join(refusals))
+
+    def _refuse_delete(self, external):
+        """Return the reasons for which the tracking is not deleted
+
+        external is whether a user asks for it."""
+        if self.activities:
+            return [gettext(
+                    'sale_opportunity_management.msg_tracking_delete_history',
+                    tracking=self.rec_name)]
+        return []
 
     @classmethod
     def on_modification(cls, mode, trackings, field_names=None):

@@ -399,6 +399,7 @@ class World:
                         'campaign': campaign.id if campaign else None,
                         'priority': values.get('priority', '2'),
                         'opportunity': opportunity.id,
+                        'supply_point': point.id,
                         'comment': "Comment",
                         }])
             if taken_by:
