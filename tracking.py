@@ -517,22 +517,27 @@ class Tracking(PhoneMixin, Workflow, ModelView, ChatMixin):
 
     @classmethod
     def _is_named(cls, ids):
-        """Return if only the activities let the user know the trackings
+        """Return if only what is about them lets the user know the trackings
 
         Whoever reads an activity reads also the name of its tracking."""
-        pool = Pool()
-        Activity = pool.get('sale.activity')
         if not Transaction().check_access:
             return False
         unknown = set(ids) - set(map(int, cls.search(
                     [('id', 'in', ids)], order=[])))
         if not unknown:
             return False
-        for Model in Activity.activity_models():
-            unknown -= {a.tracking.id for a in Model.search([
+        for Model in cls._naming_models():
+            unknown -= {r.tracking.id for r in Model.search([
                         ('tracking', 'in', list(unknown)),
                         ], order=[])}
         return not unknown
+
+    @classmethod
+    def _naming_models(cls):
+        "Return the models whose records tell the name of their tracking"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        return Activity.activity_models()
 
     @classmethod
     def preprocess_values(cls, mode, values):

@@ -76,7 +76,8 @@ SHARED = {
     'sale.channel', 'sale.channel-manager-company.employee',
     'sale.channel-member-company.employee', 'sale.business_unit',
     'sale.task.type', 'sale.campaign.typology', 'sale.campaign.result',
-    'company.employee', 'sale.do_not_call',
+    'company.employee', 'sale.do_not_call', 'sale.claim.type',
+    'sale.claim.cause', 'sale.claim.resolution',
     }
 # The models that are the same for all with the group of supply points
 SUPPLY = {'party.supply_point', 'party.supply_point.consumption'}
@@ -97,6 +98,7 @@ UNMARKED = {
     'sale.configuration.phone', 'sale.configuration.campaign',
     'sale.configuration.meeting', 'sale.configuration.report',
     'supply.tariff',
+    'sale.configuration.claim',
     }
 # What other fields are compared with or is used to compute
 UNMARKED_FIELDS = {
@@ -309,6 +311,9 @@ class World:
         self.campaign = campaign
         self.add('foreign', abroad_campaign)
         self.add('outside', secret)
+        self.claim_types = self._create_classification('sale.claim.type')
+        self.claim_causes = self._create_classification('sale.claim.cause')
+        self._create_classification('sale.claim.resolution')
         for owner, channel, operator, campaign_, values in [
                 ('own', north, 'operator', None, {}),
                 ('colleague', north, 'colleague', None, {}),
@@ -324,6 +329,55 @@ class World:
                 ]:
             self._create_owner(
                 owner, channel, employees.get(operator), campaign_, values)
+
+    def _create_classification(self, name):
+        pool = Pool()
+        records = pool.get(name).create([{
+                    'name': "Classification", 'company': c.id,
+                    } for c in self.companies.values()])
+        self.add('foreign', records[1])
+        return dict(zip(self.companies, records))
+
+    def _create_claims(self, owner, tracking, responsible):
+        pool = Pool()
+        ChatChannel = pool.get('ir.chat.channel')
+        Claim = pool.get('sale.claim')
+        Message = pool.get('ir.chat.message')
+        where = 'foreign' if owner == 'foreign' else 'own'
+        values = [{
+                'party': tracking.party.id,
+                'company': tracking.company.id,
+                'tracking': tracking.id,
+                'responsible': responsible.id,
+                'type': self.claim_types[where].id,
+                'subject': "Claim",
+                'reference': "Reference",
+                'description': "Claim",
+                'analysis': "Claim",
+                'resolution': "Claim",
+                'amount': 1,
+                'causes': [('add', [self.claim_causes[where].id])],
+                'origins': [('create', [{'origin': str(tracking)}])],
+                'events': [('create', [{'text': "Claim"}])],
+                }]
+        if owner == 'outside':
+            # Nobody but the administrators works those of suppliers
+            values.append({
+                    **values[0],
+                    'kind': 'supplier',
+                    'tracking': None,
+                    'responsible': self.employees['operator'].id,
+                    })
+        claims = Claim.create(values)
+        Claim.open(claims[:1])
+        for claim in claims:
+            self.add(owner, claim, *claim.origins, *claim.events)
+        chat, = ChatChannel.create([{'resource': str(claims[0])}])
+        self.add(owner, chat, *Message.create([{
+                        'channel': chat.id,
+                        'user': self.users['administrator'].id,
+                        'content': "Message",
+                        }]))
 
     def _create_owner(self, owner, channel, operator, campaign, values):
         pool = Pool()
@@ -445,6 +499,7 @@ class World:
                                         'email': f'{owner}@example.com',
                                         }])],
                         }])
+            self._create_claims(owner, tracking, done_by)
             self.add(owner, *calls)
             self.add(owner, *tasks)
             self.add(owner, *meetings)
