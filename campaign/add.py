@@ -235,16 +235,24 @@ class Add(Wizard):
         lines = [ngettext(
                 'sale_opportunity_management.msg_campaign_added',
                 numbers['added'], number=numbers['added'])]
-        for reason in ['double', 'working', 'blocked', 'closed']:
+        for reason in self._reasons():
             if number := numbers[reason]:
-                lines.append(ngettext(
-                        'sale_opportunity_management'
-                        f'.msg_campaign_added_{reason}',
-                        number, number=number))
+                lines.append(self._reason_text(reason, number))
         if numbers['added'] > ADD_SIZE:
             lines.append(gettext(
                     'sale_opportunity_management.msg_campaign_added_queued'))
         return '\n'.join(lines)
+
+    @classmethod
+    def _reasons(cls):
+        "Return the reasons for which customers are left out"
+        return ['double', 'working', 'blocked', 'closed']
+
+    @classmethod
+    def _reason_text(cls, reason, number):
+        return ngettext(
+            f'sale_opportunity_management.msg_campaign_added_{reason}',
+            number, number=number)
 
     def default_result(self, fields):
         return {'text': self.result.text}

@@ -10,7 +10,7 @@ from trytond.i18n import gettext
 from trytond.ir.attachment import AttachmentCopyMixin
 from trytond.ir.note import NoteCopyMixin
 from trytond.model import (
-    ChatMixin, Index, ModelSQL, ModelView, Workflow, fields)
+    ChatMixin, Index, ModelSQL, ModelView, Unique, Workflow, fields)
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import (
     employee_field, reset_employee, set_employee)
@@ -173,6 +173,9 @@ class Claim(
             'invisible': ~Eval('reopened'),
             },
         help="How many times the claim was opened again.")
+    raise_key = fields.Char(
+        "Key of the Dialog", readonly=True,
+        help="What tells apart the dialog in which the claim was raised.")
     opened_by = employee_field(
         "Opened By", states=['draft', 'open', 'closed', 'cancelled'])
     closed_by = employee_field(
@@ -190,10 +193,15 @@ class Claim(
     @classmethod
     def __setup__(cls):
         cls.number.search_unaccented = False
+        cls.raise_key.search_unaccented = False
         cls.opened_by.readonly = True
         cls.closed_by.readonly = True
         super().__setup__()
         t = cls.__table__()
+        cls._sql_constraints += [
+            ('raise_key_unique', Unique(t, t.raise_key),
+                'sale_opportunity_management.msg_claim_raised'),
+            ]
         is_live = t.state.in_(['draft', 'open'])
         cls._sql_indexes.update({
                 Index(
@@ -608,7 +616,7 @@ class Claim(
         for name in [
                 'number', 'deadline', 'reference', 'origins', 'causes',
                 'analysis', 'resolution_type', 'resolution', 'events',
-                'closed_on', 'opened_by', 'closed_by']:
+                'closed_on', 'raise_key', 'opened_by', 'closed_by']:
             default.setdefault(name, None)
         default.setdefault('report_date', cls.default_report_date())
         default.setdefault('reopened', cls.default_reopened())

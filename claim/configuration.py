@@ -7,6 +7,14 @@ from trytond.modules.company.model import CompanyValueMixin
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, Id
 
+_claim_pause = fields.Selection([
+        ('off', "Allowed"),
+        ('warn', "Allowed with a Warning"),
+        ('refuse', "Refused"),
+        ], "Calls with Open Claim", required=True, sort=False,
+    help="Whether customers with an open claim of a type that pauses calls "
+    "may be called to sell.")
+
 
 class Configuration(metaclass=PoolMeta):
     __name__ = 'sale.configuration'
@@ -20,17 +28,22 @@ class Configuration(metaclass=PoolMeta):
                     Id('sale_opportunity_management',
                         'sequence_type_claim')),
                 ]))
+    claim_pause = fields.MultiValue(_claim_pause)
 
     @classmethod
     def multivalue_model(cls, field):
         pool = Pool()
-        if field == 'claim_sequence':
+        if field in {'claim_sequence', 'claim_pause'}:
             return pool.get('sale.configuration.claim')
         return super().multivalue_model(field)
 
     @classmethod
     def default_claim_sequence(cls, **pattern):
         return cls.multivalue_model('claim_sequence').default_claim_sequence()
+
+    @classmethod
+    def default_claim_pause(cls, **pattern):
+        return cls.multivalue_model('claim_pause').default_claim_pause()
 
 
 class ConfigurationClaim(ModelSQL, CompanyValueMixin):
@@ -43,6 +56,7 @@ class ConfigurationClaim(ModelSQL, CompanyValueMixin):
             ('sequence_type', '=',
                 Id('sale_opportunity_management', 'sequence_type_claim')),
             ])
+    claim_pause = _claim_pause
 
     @classmethod
     def default_claim_sequence(cls):
@@ -53,3 +67,7 @@ class ConfigurationClaim(ModelSQL, CompanyValueMixin):
                 'sale_opportunity_management', 'sequence_claim')
         except KeyError:
             return None
+
+    @classmethod
+    def default_claim_pause(cls):
+        return 'warn'

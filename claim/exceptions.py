@@ -2,7 +2,7 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
-from trytond.exceptions import UserWarning
+from trytond.exceptions import UserError, UserWarning
 from trytond.model.exceptions import ValidationError
 
 
@@ -23,4 +23,12 @@ class ClaimCloseError(ValidationError):
 
 
 class SimilarClaimWarning(UserWarning):
+    pass
+
+
+class ClaimPauseError(UserError):
+    pass
+
+
+class ClaimPauseWarning(UserWarning):
     pass

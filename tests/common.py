@@ -4,7 +4,7 @@
 
 from contextlib import contextmanager
 
-from trytond.modules.company.tests import create_company
+from trytond.modules.company.tests import create_company, create_employee
 from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module
 from trytond.transaction import Transaction, check_access
@@ -88,3 +88,43 @@ class TrackingTestMixin:
             with Transaction().set_context(
                     User.get_preferences(context_only=True)), check_access():
                 yield
+
+
+class ClaimTestMixin(TrackingTestMixin):
+
+    def create_claim(self, company, **values):
+        "Create a claim, by default of a new customer, in draft"
+        pool = Pool()
+        Cause = pool.get('sale.claim.cause')
+        Claim = pool.get('sale.claim')
+        Party = pool.get('party.party')
+        Type = pool.get('sale.claim.type')
+        if 'party' not in values:
+            party, = Party.create([{'name': "Customer"}])
+            values['party'] = party.id
+        if 'type' not in values:
+            type_, = Type.create([{'name': "Quality"}])
+            values['type'] = type_.id
+        if 'responsible' not in values:
+            values['responsible'] = create_employee(company).id
+        causes = [c.id for c in Cause.create([{'name': "Packaging"}])]
+        with Transaction().set_context(company=company.id):
+            claim, = Claim.create([{
+                        'company': company.id,
+                        'subject': "Broken frames",
+                        'causes': [('add', causes)],
+                        **values}])
+        return claim
+
+    def open_claim(self, company, **values):
+        pool = Pool()
+        Claim = pool.get('sale.claim')
+        claim = self.create_claim(company, **values)
+        Claim.open([claim])
+        return claim
+
+    def today(self, company):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        with Transaction().set_context(company=company.id):
+            return Date.today()

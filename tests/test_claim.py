@@ -17,49 +17,9 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
-from .common import TrackingTestMixin
+from .common import ClaimTestMixin
 
 DAY = dt.timedelta(days=1)
-
-
-class ClaimTestMixin(TrackingTestMixin):
-
-    def create_claim(self, company, **values):
-        "Create a claim, by default of a new customer, in draft"
-        pool = Pool()
-        Cause = pool.get('sale.claim.cause')
-        Claim = pool.get('sale.claim')
-        Party = pool.get('party.party')
-        Type = pool.get('sale.claim.type')
-        if 'party' not in values:
-            party, = Party.create([{'name': "Customer"}])
-            values['party'] = party.id
-        if 'type' not in values:
-            type_, = Type.create([{'name': "Quality"}])
-            values['type'] = type_.id
-        if 'responsible' not in values:
-            values['responsible'] = create_employee(company).id
-        causes = [c.id for c in Cause.create([{'name': "Packaging"}])]
-        with Transaction().set_context(company=company.id):
-            claim, = Claim.create([{
-                        'company': company.id,
-                        'subject': "Broken frames",
-                        'causes': [('add', causes)],
-                        **values}])
-        return claim
-
-    def open_claim(self, company, **values):
-        pool = Pool()
-        Claim = pool.get('sale.claim')
-        claim = self.create_claim(company, **values)
-        Claim.open([claim])
-        return claim
-
-    def today(self, company):
-        pool = Pool()
-        Date = pool.get('ir.date')
-        with Transaction().set_context(company=company.id):
-            return Date.today()
 
 
 class ClaimTestCase(ClaimTestMixin, unittest.TestCase):
