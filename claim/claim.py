@@ -397,6 +397,11 @@ class Claim(
                         by_party))]
 
     @classmethod
+    def kinds_text(cls, kind):
+        "Return what there is to do, as the activities do"
+        return gettext('sale_opportunity_management.msg_claim_to_solve')
+
+    @classmethod
     def view_attributes(cls):
         return super().view_attributes() + [
             ('/tree', 'visual',

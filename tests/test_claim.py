@@ -423,3 +423,35 @@ class ClaimTestCase(ClaimTestMixin, unittest.TestCase):
             with self.subTest(name=name):
                 self.assertFalse(getattr(claim, name))
         self.assertEqual({e.text for e in claim.events}, {'****'})
+
+    @with_transaction()
+    def test_hand_over(self):
+        "Test handing over the claims of who leaves"
+        pool = Pool()
+        Claim = pool.get('sale.claim')
+        HandOver = pool.get('company.employee.hand_over', type='wizard')
+        company = self.create_company()
+        leaver, operator, administrator = [
+            create_employee(company, n) for n in ["A", "B", "C"]]
+        user = self.create_user(administrator, 'group_tracking_admin')
+        draft = self.create_claim(company, responsible=leaver.id)
+        opened = self.open_claim(company, responsible=leaver.id)
+        closed = self.open_claim(
+            company, responsible=leaver.id, resolution="Solved")
+        Claim.close([closed])
+        self.assertEqual(leaver.work_text(), "Claims to solve: 2")
+        with self.as_user(user), Transaction().set_context(
+                active_model='company.employee', active_id=leaver.id,
+                active_ids=[leaver.id]):
+            session_id, start, _ = HandOver.create()
+            result = HandOver.execute(session_id, {}, start)
+            values = {
+                k: v for k, v in result['view']['defaults'].items()
+                if not k.endswith('.')}
+            HandOver.execute(session_id, {
+                    'start': {**values, 'operators': [operator.id]},
+                    }, 'hand_over')
+        self.assertEqual(
+            [Claim(c.id).responsible for c in [draft, opened, closed]],
+            [operator, operator, leaver])
+        self.assertEqual(leaver.work_text(), '')
