@@ -29,6 +29,11 @@ from .type import KINDS
 _ENDED = ['closed', 'cancelled']
 
 
+def _is_checked():
+    transaction = Transaction()
+    return transaction.user and transaction.check_access
+
+
 class Claim(
         AttachmentCopyMixin, NoteCopyMixin, Workflow, ModelSQL, ModelView,
         ChatMixin):
@@ -421,6 +426,14 @@ class Claim(
         return language
 
     @classmethod
+    def _before_create(cls, vlist):
+        # Before an error tells the name of what is linked
+        if _is_checked():
+            for values in vlist:
+                cls._check_linked(values)
+        return super()._before_create(vlist)
+
+    @classmethod
     def preprocess_values(cls, mode, values):
         pool = Pool()
         Configuration = pool.get('sale.configuration')
@@ -514,16 +527,9 @@ class Claim(
 
     @classmethod
     def check_modification(cls, mode, claims, values=None, external=False):
-        pool = Pool()
-        Tracking = pool.get('sale.tracking')
         super().check_modification(
             mode, claims, values=values, external=external)
-        if mode == 'create' and external:
-            if trackings := {c.tracking.id for c in claims if c.tracking}:
-                # The claim tells its name
-                with check_access():
-                    Tracking.read(list(trackings), ['id'])
-        elif mode == 'write' and external:
+        if mode == 'write' and external:
             for claim in claims:
                 if claim.state in _ENDED and values.keys() & cls._facts():
                     raise AccessError(gettext(
@@ -702,6 +708,13 @@ class _ClaimLine(ModelSQL, ModelView):
         cls.__access__.add('claim')
 
     @classmethod
+    def _before_create(cls, vlist):
+        if _is_checked():
+            for values in vlist:
+                cls._check_linked(values)
+        return super()._before_create(vlist)
+
+    @classmethod
     def check_modification(cls, mode, lines, values=None, external=False):
         super().check_modification(
             mode, lines, values=values, external=external)
@@ -768,6 +781,13 @@ class Origin(_ClaimLine):
     def get_party(cls, origin):
         return getattr(origin, cls._party_fields()[origin.__name__])
 
+    @classmethod
+    def _before_create(cls, vlist):
+        if _is_checked():
+            cls.check_readable([
+                    v['origin'] for v in vlist if v.get('origin')])
+        return super()._before_create(vlist)
+
     def get_rec_name(self, name):
         return self.origin.rec_name if self.origin else ''
 
@@ -813,15 +833,8 @@ class Origin(_ClaimLine):
     def check_modification(cls, mode, lines, values=None, external=False):
         super().check_modification(
             mode, lines, values=values, external=external)
-        if not external:
-            return
-        if mode == 'create':
-            origins = [line.origin for line in lines]
-        elif mode == 'write' and values.get('origin'):
-            origins = [values['origin']]
-        else:
-            return
-        cls.check_readable(origins)
+        if mode == 'write' and external and values.get('origin'):
+            cls.check_readable([values['origin']])
 
     @classmethod
     def check_readable(cls, origins):

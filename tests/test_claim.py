@@ -251,8 +251,9 @@ class ClaimTestCase(ClaimTestMixin, unittest.TestCase):
             with self.assertRaises(AccessError):
                 Sale.read([sale.id], ['rec_name'])
             # It has to be read to be linked
-            with self.assertRaises(AccessError):
+            with self.assertRaises(AccessError) as cm:
                 Origin.create([{'claim': claim.id, 'origin': str(sale)}])
+            self.assertNotIn("S-1", cm.exception.message)
 
     @with_transaction()
     def test_roles(self):
@@ -344,6 +345,11 @@ class ClaimTestCase(ClaimTestMixin, unittest.TestCase):
             }
         with self.as_user(user):
             claim, = Claim.create([values])
+            with self.assertRaises(AccessError) as cm:
+                Claim.create([{
+                            **values, 'party': claim.company.party.id,
+                            'tracking': tracking.id}])
+            self.assertNotIn(tracking.number, cm.exception.message)
             with self.assertRaises(AccessError):
                 Claim.write([claim], {'tracking': tracking.id})
             with self.assertRaises(AccessError):
