@@ -62,6 +62,10 @@ def supply_of_company(role, secret, call):
         and 'group_supply_point' in GROUPS[role])
 
 
+def chosen_party(role, secret, call):
+    return secret.model in PARTY and call == 'sale.claim.raise:start'
+
+
 @unittest.skipIf(
     backend.name != 'sqlite', "It tells nothing about the database")
 class DoorsTestCase(DoorsMixin, TrackingTestMixin, unittest.TestCase):
@@ -75,6 +79,8 @@ class DoorsTestCase(DoorsMixin, TrackingTestMixin, unittest.TestCase):
             "A manager sees which campaigns the company has"),
         (next_one,
             "The member of a campaign is given the customer that comes next"),
+        (chosen_party,
+            "Tryton shows the party that a claim is raised of to everybody"),
         ]
 
     @classmethod
