@@ -122,6 +122,7 @@ def guard_domain(Target, domain):
 
 def _guard_clause(Model, clause):
     pool = Pool()
+    ModelAccess = pool.get('ir.model.access')
     Rule = pool.get('ir.rule')
     path, operator, value, *extra = clause
     name, _, related = path.partition('.')
@@ -144,10 +145,15 @@ def _guard_clause(Model, clause):
     Target = field.get_target()
     guarded = guard_domain(Target, domain)
     rule = []
-    if is_many and is_guarded(Target) and not (
-            isinstance(field, fields.One2Many)
-            and field.field in Target.__access__):
-        rule = Rule.domain_get(Target.__name__, mode='read')
+    if is_guarded(Target):
+        if not ModelAccess.get_access(
+                [Target.__name__])[Target.__name__]['read']:
+            # Tryton does not look into what is asked by where
+            rule = [('id', '=', None)]
+        elif is_many and not (
+                isinstance(field, fields.One2Many)
+                and field.field in Target.__access__):
+            rule = Rule.domain_get(Target.__name__, mode='read')
     if not rule and guarded == domain:
         return clause
     if operator == 'not where':
