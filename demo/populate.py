@@ -228,10 +228,10 @@ def create_supply_points():
         point.save()
 
 
-def create_duplicates(admin):
+def create_duplicates():
     "Create two customers again, as who did not look for them writes them"
-    Cron = Model.get('ir.cron', config=admin)
-    Party = Model.get('party.party', config=admin)
+    Cron = Model.get('ir.cron')
+    Party = Model.get('party.party')
     for party in Party.find([
                 ('name', 'like', "Óptica %"),
                 ('contact_mechanisms.type', '=', 'email'),
@@ -246,7 +246,7 @@ def create_duplicates(admin):
 
 
 def main(database, config_file, users_file):
-    admin = config.set_trytond(database, config_file=config_file)
+    config.set_trytond(database, config_file=config_file)
     progress("Countries and currency")
     finish_config_wizard()
     countries = create_countries()
@@ -270,7 +270,9 @@ def main(database, config_file, users_file):
             database, sessions, employees, channels,
             os.path.dirname(users_file)).run()
     progress("Duplicate customers")
-    create_duplicates(admin)
+    # The models of the first session are of an older pool
+    config.set_trytond(database, config_file=config_file)
+    create_duplicates()
 
     users = [
         {'login': login, 'password': PASSWORD, 'role': f'{role} ({name})'}
