@@ -148,7 +148,10 @@ def _guard_clause(Model, clause):
     if is_guarded(Target):
         if not ModelAccess.get_access(
                 [Target.__name__])[Target.__name__]['read']:
-            # Tryton does not look into what is asked by where
+            if related and not is_many:
+                # Tryton refuses it
+                return clause
+            # It does not look into what is asked by where
             rule = [('id', '=', None)]
         elif is_many and not (
                 isinstance(field, fields.One2Many)
