@@ -228,6 +228,16 @@ def create_supply_points():
         point.save()
 
 
+def create_leads():
+    BusinessUnit = Model.get('sale.business_unit')
+    SupplyPoint = Model.get('party.supply_point')
+    Tracking = Model.get('sale.tracking')
+    unit, *_ = BusinessUnit.find([])
+    for point in SupplyPoint.find([]):
+        Tracking(
+            party=point.party, business_unit=unit, supply_point=point).save()
+
+
 def create_duplicates():
     "Create two customers again, as who did not look for them writes them"
     Cron = Model.get('ir.cron')
@@ -269,9 +279,10 @@ def main(database, config_file, users_file):
         History(
             database, sessions, employees, channels,
             os.path.dirname(users_file)).run()
-    progress("Duplicate customers")
+    progress("Leads and duplicate customers")
     # The models of the first session are of an older pool
     config.set_trytond(database, config_file=config_file)
+    create_leads()
     create_duplicates()
 
     users = [
