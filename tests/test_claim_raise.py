@@ -98,9 +98,17 @@ class ClaimRaiseTestCase(ClaimTestMixin, unittest.TestCase):
         company, employee, user = self.setup('group_tracking')
         hidden = self.create_tracking(company)
         own = self.create_tracking(company, operator=employee.id)
+        Raise = pool.get('sale.claim.raise', type='wizard')
         with self.as_user(user):
-            with self.assertRaises(AccessError):
-                self.raise_claim([hidden])
+            session_id, _, _ = Raise.create()
+            for state, data in [('start', {}), ('raise_', {'start': {}})]:
+                with self.subTest(state=state), \
+                        Transaction().set_context(
+                            active_model='sale.tracking',
+                            active_id=hidden.id, active_ids=[hidden.id]), \
+                        self.assertRaises(AccessError) as error:
+                    Raise.execute(session_id, data, state)
+                self.assertNotIn(hidden.party.name, str(error.exception))
             (claim,), _, _ = self.raise_claim([own], tracking=hidden.id)
             self.assertNotEqual(Claim(claim).tracking, hidden)
 
