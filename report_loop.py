@@ -2,6 +2,7 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+from itertools import chain
 from xml.sax.saxutils import escape, quoteattr
 
 from genshi.core import (
@@ -33,19 +34,38 @@ class WrittenLoop:
         text = ''.join(
             part if is_markup else _translate(part, gettext)
             for is_markup, part in self.parts)
+        text = escape_xml_invalid_chars(text)
         scope, turns = {}, []
+        for frame in reversed(ctxt.frames):
+            scope.update(frame)
         for item in _eval_expr(self.loop.expr, ctxt, vars) or []:
             self.loop.assign(scope, item)
             ctxt.push(scope)
-            values = self.values.evaluate(ctxt)
+            values = self.values.evaluate(scope, ctxt)
             ctxt.pop()
-            turns.append(text % tuple(
-                    '' if v is None else escape(str(v)) for v in values))
+            turns.append(tuple(['' if v is None else str(v) for v in values]))
             if len(turns) == _TURNS:
-                yield _written(turns)
+                yield _written(text, turns)
                 turns.clear()
         if turns:
-            yield _written(turns)
+            yield _written(text, turns)
+
+
+class _Values:
+    """The expression of the tuple of the values of a turn
+
+    Genshi looks each name and attribute up by functions of its own, which is
+    needed for what Python does not find only."""
+
+    def __init__(self, source, lookup):
+        self.code = compile(source, '<report>', 'eval')
+        self.expression = Expression(source, lookup=lookup)
+
+    def evaluate(self, scope, ctxt):
+        try:
+            return eval(self.code, scope)
+        except Exception:
+            return self.expression.evaluate(ctxt)
 
 
 def _translate(text, gettext):
@@ -54,9 +74,17 @@ def _translate(text, gettext):
     return escape(text).replace('%', '%%')
 
 
-def _written(turns):
-    text = escape_xml_invalid_chars(''.join(turns))
-    return _WRITTEN, Markup(text), (None, -1, -1)
+def _written(text, turns):
+    # Few values need it and to look at each is slow
+    values = ''.join(chain.from_iterable(turns))
+    if _escape_value(values) != values:
+        turns = [tuple(map(_escape_value, turn)) for turn in turns]
+    written = ''.join(text % turn for turn in turns)
+    return _WRITTEN, Markup(written), (None, -1, -1)
+
+
+def _escape_value(value):
+    return escape(escape_xml_invalid_chars(value))
 
 
 def as_text(stream, ctxt=None):
@@ -120,7 +148,6 @@ def _name(name, prefixes):
 
 
 def _get_values(template, stream):
-    "Return the expression of the tuple of the values"
     sources = []
     for kind, data, _ in stream:
         if kind is EXPR:
@@ -128,4 +155,4 @@ def _get_values(template, stream):
             if source.startswith(_ESCAPE) and source.endswith(')'):
                 source = source.removeprefix(_ESCAPE)[:-1]
             sources.append(f'({source}), ')
-    return Expression(f"({''.join(sources)})", lookup=template.lookup)
+    return _Values(f"({''.join(sources)})", template.lookup)

@@ -11,11 +11,15 @@ import zipfile
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from genshi.template import Context
+from genshi.template.eval import UndefinedError
+
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.sale_opportunity_management.exceptions import (
     LongReportWarning)
 from trytond.modules.sale_opportunity_management.moment import to_local
+from trytond.modules.sale_opportunity_management.report_loop import _Values
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import with_transaction
@@ -978,6 +982,23 @@ class ReportingTestCase(TrackingTestMixin, unittest.TestCase):
                     for c in contents]
                 for other in others:
                     self.assertEqual(other, first)
+
+    @with_transaction()
+    def test_print_loop_values(self):
+        "Test that values are found in loops as genshi finds them"
+        scope = {'row': {'name': "Alfa"}, 'rows': ["Alfa", "Delta"]}
+        for source, value in [
+                ('rows[0]', "Alfa"),
+                ('len(rows)', 2),
+                ('[r for r in rows if r != row["name"]][0]', "Delta"),
+                ('row.name', "Alfa"),
+                ]:
+            with self.subTest(source=source):
+                values = _Values(f'({source}, )', 'strict')
+                self.assertEqual(
+                    values.evaluate(scope.copy(), Context(**scope)), (value,))
+        with self.assertRaises(UndefinedError):
+            _Values('(other, )', 'strict').evaluate({}, Context())
 
     @with_transaction()
     def test_print_slices(self):
