@@ -333,8 +333,7 @@ class ActivityMixin(Workflow, ActivityLineMixin):
 
     @classmethod
     def default_assignee(cls):
-        context = Transaction().context
-        return context.get('operator', context.get('employee'))
+        return Transaction().context.get('employee')
 
     @classmethod
     def default_state(cls):

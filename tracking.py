@@ -143,20 +143,12 @@ class Tracking(PhoneMixin, Workflow, ModelView, ChatMixin):
         domain=[
             ('company', '=', Eval('company', -1)),
             ],
-        context={
-            'operator': Eval('operator', None),
-            },
-        depends={'operator'},
         order=[('date', 'DESC'), ('id', 'DESC')])
     tasks = fields.One2Many(
         'sale.task', 'tracking', "Tasks", states=_states,
         domain=[
             ('company', '=', Eval('company', -1)),
             ],
-        context={
-            'operator': Eval('operator', None),
-            },
-        depends={'operator'},
         order=[('date', 'DESC'), ('id', 'DESC')])
     linked_tasks = fields.Many2Many(
         'sale.task-sale.tracking', 'tracking', 'task', "Linked Tasks",

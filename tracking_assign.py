@@ -135,20 +135,24 @@ class Tracking(metaclass=PoolMeta):
     def on_write(cls, trackings, values):
         callbacks = super().on_write(trackings, values)
         if 'operator' in values:
-            operators = {
-                t.id: t.operator for t in trackings
+            changed = [
+                t for t in trackings
                 if (t.operator.id if t.operator else None)
-                != values['operator']}
-            callbacks.append(
-                lambda: cls._follow_operator(operators, values['operator']))
+                != values['operator']]
+            operators = {t.id: t.operator for t in changed}
+            planned = [t.id for t in changed if t.next_activity]
+            opportunities = [t.id for t in changed if t.opportunity]
+            callbacks.append(lambda: cls._follow_operator(
+                    operators, values['operator'], planned, opportunities))
         return callbacks
 
     @classmethod
-    def _follow_operator(cls, previous, operator):
+    def _follow_operator(cls, previous, operator, planned, opportunities):
         """Hand over what the previous operators still have to do
 
-        previous is a dictionary of the previous operator by tracking id and
-        operator the id of the new one.  What was done stays with who did it
+        previous is a dictionary of the previous operator by tracking id,
+        operator the id of the new one, planned and opportunities are the ids
+        of the trackings that have some.  What was done stays with who did it
         and what is planned for somebody else with them.  Without new operator
         also what nobody may leave unassigned."""
         pool = Pool()
@@ -158,10 +162,10 @@ class Tracking(metaclass=PoolMeta):
         if not previous:
             return
         with Transaction().set_context(_notify_assigned=False):
-            for Model in Activity.activity_models():
+            for Model in Activity.activity_models() if planned else []:
                 if activities := [
                         a for a in Model.search([
-                                ('tracking', 'in', list(previous)),
+                                ('tracking', 'in', planned),
                                 ('state', '=', 'pending'),
                                 ], order=[])
                         if (not a.assignee
@@ -169,14 +173,14 @@ class Tracking(metaclass=PoolMeta):
                         and (operator or not a.needs_assignee)]:
                     Model.write(activities, {'assignee': operator})
         if operator:
-            if opportunities := [
-                    o for o in Opportunity.search([
-                            ('trackings', 'in', list(previous)),
-                            ('state', 'in', ['lead', 'opportunity']),
-                            ], order=[])
-                    if any(o.employee == previous.get(t.id)
-                        for t in o.trackings)]:
-                Opportunity.write(opportunities, {'employee': operator})
+            if opportunities and (to_write := [
+                        o for o in Opportunity.search([
+                                ('trackings', 'in', opportunities),
+                                ('state', 'in', ['lead', 'opportunity']),
+                                ], order=[])
+                        if any(o.employee == previous.get(t.id)
+                            for t in o.trackings)]):
+                Opportunity.write(to_write, {'employee': operator})
             if Transaction().context.get('_notify_assigned', True):
                 cls._notify_assigned(Employee(operator), list(previous))
 

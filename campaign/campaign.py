@@ -476,17 +476,22 @@ class Campaign(Workflow, ModelSQL, ModelView):
     def get_member(self):
         pool = Pool()
         User = pool.get('res.user')
-        if not self.__class__.search([('id', '=', self.id)]):
+        cls = self.__class__
+        employee = User.get_current_employee()
+        if employee and cls.search([
+                    ('id', '=', self.id),
+                    ('operators', '=', employee.id),
+                    ]):
+            return employee
+        if not cls.search([('id', '=', self.id)]):
             raise AttendError(gettext(
                     'sale_opportunity_management.msg_campaign_denied'))
-        campaign = self.__class__(self.id)
-        employee = User.get_current_employee()
+        campaign = cls(self.id)
         if not employee:
             raise AttendError(gettext(
                     'sale_opportunity_management.msg_campaign_no_employee'))
-        if (employee not in campaign.operators
-                and (employee.company != campaign.company
-                    or not campaign.is_supervised)):
+        if (employee.company != campaign.company
+                or not campaign.is_supervised):
             raise AttendError(gettext(
                     'sale_opportunity_management.msg_campaign_not_operator',
                     campaign=campaign.rec_name,
