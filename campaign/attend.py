@@ -36,15 +36,9 @@ class AttendView(StateView):
         view = super().get_view(wizard, state_name)
         result = {
             **view['fields']['result'],
-            'selection': self._get_results(wizard.attend.campaign),
+            'selection': wizard.attend.get_results(),
             }
         return {**view, 'fields': {**view['fields'], 'result': result}}
-
-    @classmethod
-    @check_access
-    def _get_results(cls, campaign):
-        results = campaign.typology.results
-        return [(None, ""), *((str(r.id), r.rec_name) for r in results)]
 
 
 class Attend(Wizard):

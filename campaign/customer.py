@@ -118,6 +118,16 @@ class AttendCustomer(ModelView):
         'sale.campaign.attend.file', None, "Add Files",
         help="The recording of the call, pictures or any other file.")
 
+    def get_results(self):
+        """Return the options of the result
+
+        That the user may read the tracking is checked for the values."""
+        results = [(None, "")]
+        if self.tracking and (campaign := self.tracking.campaign):
+            results += [
+                (str(r.id), r.rec_name) for r in campaign.typology.results]
+        return results
+
     @property
     def selected_result(self):
         pool = Pool()
