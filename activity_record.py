@@ -12,12 +12,13 @@ from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .activity_mixin import ResultMixin
-from .call import INTERESTS, OUTCOMES
+from .call import INTERESTS, OUTCOMES, UNANSWERED
 from .channel import has_role
 from .exceptions import (
     AlreadyRecordedError, ClosedTrackingError, ResultRequiredError)
 from .moment import this_minute
 from .party import RATINGS
+from .planning import STEPS, step_date, with_time
 
 
 class Record(Wizard):
@@ -194,6 +195,12 @@ class RecordMixin(ModelView):
             'required': Bool(Eval('next_date')) & ~_without_next,
             },
         help="What comes next.")
+    next_step = fields.Selection(
+        STEPS, "When", sort=False,
+        states={
+            'invisible': _without_next,
+            },
+        help="When the next activity has to be done.")
     next_date = fields.DateTime(
         "Date of the Next Activity", format='%H:%M',
         states={
@@ -254,15 +261,16 @@ class RecordMixin(ModelView):
     def default_next_kind(cls):
         return 'call'
 
-    @fields.depends('interest', 'outcome')
+    @fields.depends('interest', 'outcome', methods=['_propose_retry'])
     def on_change_interest(self):
         pool = Pool()
         Call = pool.get('sale.call')
         call = Call(interest=self.interest, outcome=self.outcome)
         call.on_change_interest()
         self.outcome = call.outcome
+        self._propose_retry()
 
-    @fields.depends('interest', 'outcome')
+    @fields.depends('interest', 'outcome', methods=['_propose_retry'])
     def on_change_outcome(self):
         pool = Pool()
         Call = pool.get('sale.call')
@@ -271,11 +279,43 @@ class RecordMixin(ModelView):
             outcome=self.outcome)
         call.on_change_outcome()
         self.interest = call.interest
+        self._propose_retry()
 
-    @fields.depends('next_date')
+    @fields.depends(
+        'outcome', 'close_tracking', 'next_kind', 'next_date', 'next_summary',
+        methods=['on_change_next_step'])
+    def _propose_retry(self):
+        retry = gettext('sale_opportunity_management.msg_call_retry')
+        if self.outcome in UNANSWERED:
+            if not self.next_date and not self.close_tracking:
+                self.next_kind = 'call'
+                self.next_step = 'hour'
+                self.on_change_next_step()
+                self.next_summary = retry
+        elif self.next_summary == retry:
+            self.next_step = None
+            self.on_change_next_step()
+
+    @fields.depends('company', 'next_step', methods=['on_change_next_date'])
+    def on_change_next_step(self):
+        if self.next_step != 'other':
+            step = self.next_step
+            self.next_date = step_date(self.company, step)
+            self.on_change_next_date()
+            self.next_step = step
+
+    @fields.depends('company', 'next_date')
     def on_change_next_date(self):
-        if not self.next_date:
-            self.next_summary = None
+        if self.next_date:
+            self.next_date = with_time(self.company, self.next_date)
+            self.next_step = 'other'
+        else:
+            self.next_step = self.next_summary = None
+
+    @fields.depends('company', 'task_date')
+    def on_change_task_date(self):
+        if self.task_date:
+            self.task_date = with_time(self.company, self.task_date)
 
     @classmethod
     def get_activity_models(cls):

@@ -38,7 +38,7 @@ OUTCOMES = [
     ('missed', "Missed"),
     ('voicemail', "Voicemail"),
     ]
-_UNANSWERED = ['missed', 'voicemail']
+UNANSWERED = ['missed', 'voicemail']
 
 
 class Call(
@@ -265,14 +265,14 @@ class Call(
         "Return the outcome that goes with the interest"
         if interest != '0':
             return 'answered'
-        elif outcome in _UNANSWERED:
+        elif outcome in UNANSWERED:
             return outcome
         return 'missed'
 
     @classmethod
     def _interest(cls, direction, outcome, interest=None):
         "Return the interest that goes with the outcome"
-        if outcome in _UNANSWERED:
+        if outcome in UNANSWERED:
             # That we missed a call says nothing about the customer
             return '0' if direction != 'incoming' else None
         return interest if interest != '0' else None
@@ -431,7 +431,7 @@ class Call(
         missed = (
             (call.direction == 'incoming')
             & (call.state == 'done')
-            & call.outcome.in_(_UNANSWERED)
+            & call.outcome.in_(UNANSWERED)
             & ((call.party != Null) | (call.phone_compact != Null)))
         queries = [
             call.select(call.id, where=sql_in(column, list(values)))

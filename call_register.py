@@ -14,6 +14,7 @@ from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
 from .activity_record import RecordMixin
+from .call import UNANSWERED
 from .exceptions import RegisterError
 from .moment import next_hour, this_minute
 from .party import PHONE_TYPES
@@ -350,19 +351,23 @@ class RegisterCallStart(RecordMixin):
                         line.done_by.rec_name if line.done_by else None,
                         activity.text]))
 
-    @fields.depends(
-        'outcome', 'interest', 'next_date', 'next_summary',
-        'next_kind')
+    @fields.depends('interest', 'outcome', methods=['_propose_retry'])
     def on_change_outcome(self):
-        call_back = gettext('sale_opportunity_management.msg_call_back')
-        if self.outcome in {'missed', 'voicemail'}:
+        if self.outcome in UNANSWERED:
             self.interest = None
+        self._propose_retry()
+
+    @fields.depends('outcome', 'next_kind', 'next_date', 'next_summary')
+    def _propose_retry(self):
+        call_back = gettext('sale_opportunity_management.msg_call_back')
+        if self.outcome in UNANSWERED:
             if not self.next_date:
                 self.next_kind = 'call'
+                self.next_step = 'other'
                 self.next_date = this_minute() + CALL_BACK_DELAY
                 self.next_summary = call_back
         elif self.next_summary == call_back:
-            self.next_date = self.next_summary = None
+            self.next_step = self.next_date = self.next_summary = None
 
     def save_result(self):
         "Save the call and what follows from it and return the call"

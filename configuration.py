@@ -2,6 +2,8 @@
 # top level of this repository contains the full copyright notices and license
 # terms.
 
+import datetime as dt
+
 from trytond.model import (
     DeactivableMixin, ModelSQL, ModelView, fields, sequence_ordered)
 from trytond.modules.company.model import CompanyValueMixin
@@ -14,6 +16,9 @@ _dial_protocol = fields.Selection([
         ('callto', "Call (callto:)"),
         ], "Dial With", sort=False,
     help="What opens the links that dial a phone number.")
+_planning_time = fields.Time(
+    "Plan At", required=True, format='%H:%M',
+    help="When what is planned for a day without an hour is done.")
 _report_rows = fields.Integer(
     "Ask Above",
     domain=['OR',
@@ -38,6 +43,7 @@ class Configuration(metaclass=PoolMeta):
                         'sequence_type_tracking')),
                 ]))
     dial_protocol = fields.MultiValue(_dial_protocol)
+    planning_time = fields.MultiValue(_planning_time)
     report_rows = fields.MultiValue(_report_rows)
 
     @classmethod
@@ -47,6 +53,8 @@ class Configuration(metaclass=PoolMeta):
             return pool.get('sale.configuration.sequence')
         elif field == 'dial_protocol':
             return pool.get('sale.configuration.phone')
+        elif field == 'planning_time':
+            return pool.get('sale.configuration.planning')
         elif field == 'report_rows':
             return pool.get('sale.configuration.report')
         return super().multivalue_model(field)
@@ -59,6 +67,10 @@ class Configuration(metaclass=PoolMeta):
     @classmethod
     def default_dial_protocol(cls, **pattern):
         return cls.multivalue_model('dial_protocol').default_dial_protocol()
+
+    @classmethod
+    def default_planning_time(cls, **pattern):
+        return cls.multivalue_model('planning_time').default_planning_time()
 
     @classmethod
     def default_report_rows(cls, **pattern):
@@ -95,6 +107,16 @@ class ConfigurationPhone(ModelSQL, CompanyValueMixin):
     @classmethod
     def default_dial_protocol(cls):
         return 'tel'
+
+
+class ConfigurationPlanning(ModelSQL, CompanyValueMixin):
+    __name__ = 'sale.configuration.planning'
+
+    planning_time = _planning_time
+
+    @classmethod
+    def default_planning_time(cls):
+        return dt.time(9)
 
 
 class ConfigurationReport(ModelSQL, CompanyValueMixin):

@@ -97,7 +97,7 @@ UNMARKED = {
     'sale.configuration', 'sale.configuration.sequence',
     'sale.configuration.phone', 'sale.configuration.campaign',
     'sale.configuration.meeting', 'sale.configuration.report',
-    'supply.tariff',
+    'sale.configuration.planning', 'supply.tariff',
     'sale.configuration.claim',
     }
 # What other fields are compared with or is used to compute

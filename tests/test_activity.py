@@ -642,6 +642,101 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
         self.assertIsNone(start.next_summary)
 
     @with_transaction()
+    def test_record_steps(self):
+        "Test the dates of what comes next in the time zone of the company"
+        pool = Pool()
+        Configuration = pool.get('sale.configuration')
+        RecordStart = pool.get('sale.activity.record.start')
+        company = self.create_company()
+        for time, day, hour, dates in [
+                (dt.time(9), 2, 20, {
+                    'hour': dt.datetime(2026, 1, 2, 21),
+                    'afternoon': dt.datetime(2026, 1, 2, 21),
+                    'tomorrow': dt.datetime(2026, 1, 3, 14),
+                    'days': dt.datetime(2026, 1, 5, 14),
+                    'week': dt.datetime(2026, 1, 9, 14),
+                    }),
+                # In the company it is the day before
+                (dt.time(10, 30), 3, 2, {
+                    'hour': dt.datetime(2026, 1, 3, 3),
+                    'afternoon': dt.datetime(2026, 1, 3, 3),
+                    'tomorrow': dt.datetime(2026, 1, 3, 15, 30),
+                    'days': dt.datetime(2026, 1, 5, 15, 30),
+                    'week': dt.datetime(2026, 1, 9, 15, 30),
+                    }),
+                ]:
+            with set_company(company), freeze(2026, 1, day, hour):
+                configuration = Configuration(1)
+                configuration.planning_time = time
+                configuration.save()
+                for step, date in dates.items():
+                    with self.subTest(step=step, time=time):
+                        start = RecordStart(company=company, next_step=step)
+                        start.on_change_next_step()
+                        self.assertEqual(start.next_date, date)
+                        self.assertEqual(start.next_step, step)
+                start.next_step = 'other'
+                start.on_change_next_step()
+                self.assertEqual(start.next_date, date)
+                start.next_step = None
+                start.on_change_next_step()
+                self.assertIsNone(start.next_date)
+
+    @with_transaction()
+    def test_record_without_hour(self):
+        "Test that what is typed without an hour is planned at the set time"
+        pool = Pool()
+        RecordStart = pool.get('sale.activity.record.start')
+        company = self.create_company()
+        with set_company(company):
+            for typed, date in [
+                    # Midnight of the company
+                    (dt.datetime(2026, 1, 5, 5), dt.datetime(2026, 1, 5, 14)),
+                    (dt.datetime(2026, 1, 5), dt.datetime(2026, 1, 5)),
+                    ]:
+                start = RecordStart(
+                    company=company, next_date=typed, task_date=typed)
+                start.on_change_next_date()
+                start.on_change_task_date()
+                self.assertEqual(start.next_date, date)
+                self.assertEqual(start.next_step, 'other')
+                self.assertEqual(start.task_date, date)
+
+    @with_transaction()
+    def test_record_retry(self):
+        "Test that to call again is proposed when there was no answer"
+        pool = Pool()
+        RecordStart = pool.get('sale.activity.record.start')
+        company = self.create_company()
+        with set_company(company), freeze(2026, 1, 2, 20):
+            start = RecordStart(company=company, next_kind='task')
+            start.outcome = 'missed'
+            start.on_change_outcome()
+            self.assertEqual(start.next_kind, 'call')
+            self.assertEqual(start.next_step, 'hour')
+            self.assertEqual(start.next_date, dt.datetime(2026, 1, 2, 21))
+            self.assertTrue(start.next_summary)
+            start.interest = '2'
+            start.on_change_interest()
+            self.assertEqual(start.outcome, 'answered')
+            self.assertIsNone(start.next_step)
+            self.assertIsNone(start.next_date)
+            self.assertIsNone(start.next_summary)
+            # What the user planned stays
+            for date, summary, conclude in [
+                    (dt.datetime(2026, 1, 5, 14), "Ask", False),
+                    (None, None, True),
+                    ]:
+                start = RecordStart(
+                    company=company, next_date=date, next_summary=summary,
+                    close_tracking=conclude)
+                for outcome in ['voicemail', 'answered']:
+                    start.outcome = outcome
+                    start.on_change_outcome()
+                    self.assertEqual(start.next_date, date)
+                    self.assertEqual(start.next_summary, summary)
+
+    @with_transaction()
     def test_record_groups(self):
         "Test that who concludes is not asked what comes next"
         pool = Pool()
