@@ -22,7 +22,7 @@ from .channel import has_role
 from .exceptions import (
     ActivityPartyError, AssigneeError, ClosedTrackingError, DoneDateError,
     PlannedDateError)
-from .moment import now, this_minute, to_local, to_utc
+from .moment import format_moment, now, this_minute, to_local, to_utc
 from .phone import PhoneMixin
 from .tools import accepted_domain, clause_accepts
 
@@ -527,11 +527,7 @@ class ActivityMixin(Workflow, ActivityLineMixin):
         return self.planned_date
 
     def _format_date(self, date):
-        pool = Pool()
-        Lang = pool.get('ir.lang')
-        lang = Lang.get()
-        return lang.strftime(
-            to_local(self.company, date), f'{lang.date} %H:%M')
+        return format_moment(self.company, date)
 
     @classmethod
     def _facts(cls):

@@ -34,34 +34,10 @@ class Record(Wizard):
 
     def default_start(self, fields):
         pool = Pool()
-        Call = pool.get('sale.call')
-        Tracking = pool.get('sale.tracking')
-        record = self.record
-        if isinstance(record, ResultMixin):
-            record = record.result_origin
-        values = {}
-        if isinstance(record, Tracking):
-            tracking = record
-            record = tracking.next_call
-        else:
-            tracking = record.tracking
-        if not record or isinstance(record, Call):
-            values['kind'] = 'call'
-            values['call'] = record.id if record else None
-        else:
-            _, _, values['kind'] = record.__name__.rpartition('.')
-            values['activity'] = str(record)
-        if tracking:
-            party = tracking.party
-            values['tracking'] = tracking.id
+        Start = pool.get('sale.activity.record.start')
+        values = Start.record_values(self.record)
+        if 'tracking' in values:
             values['close_tracking'] = self._concludes
-        else:
-            party = record.party
-        values['company'] = (tracking or record).company.id
-        if party:
-            values['party'] = party.id
-            values['rating'] = party.rating
-            values['rating_comment'] = party.rating_comment
         return values
 
     @property
@@ -248,6 +224,38 @@ class RecordMixin(ModelView):
             (f'//group[@id="{id_}"]', 'states', {
                     'invisible': Eval('close_tracking', False),
                     }) for id_ in ['next', 'task']]
+
+    @classmethod
+    def record_values(cls, record):
+        "Return the values to record the result of the activity or tracking"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        Tracking = pool.get('sale.tracking')
+        if isinstance(record, ResultMixin):
+            record = record.result_origin
+        values = {}
+        if isinstance(record, Tracking):
+            tracking = record
+            record = tracking.next_call
+        else:
+            tracking = record.tracking
+        if not record or isinstance(record, Call):
+            values['kind'] = 'call'
+            values['call'] = record.id if record else None
+        else:
+            _, _, values['kind'] = record.__name__.rpartition('.')
+            values['activity'] = str(record)
+        if tracking:
+            party = tracking.party
+            values['tracking'] = tracking.id
+        else:
+            party = record.party
+        values['company'] = (tracking or record).company.id
+        if party:
+            values['party'] = party.id
+            values['rating'] = party.rating
+            values['rating_comment'] = party.rating_comment
+        return values
 
     @classmethod
     def default_done_date(cls):

@@ -112,3 +112,7 @@ class LongReportWarning(UserWarning):
 
 class ReplaceError(UserError):
     pass
+
+
+class WorkError(UserError):
+    pass

@@ -4,6 +4,7 @@
 
 import datetime as dt
 
+from trytond.pool import Pool
 from trytond.tools import timezone as tz
 
 
@@ -58,3 +59,11 @@ def days_since(company, datetime):
     return (
         to_local(company, now()).date()
         - to_local(company, datetime).date()).days
+
+
+def format_moment(company, datetime):
+    "Return a stored moment as the user reads it, in the time of the company"
+    pool = Pool()
+    Lang = pool.get('ir.lang')
+    lang = Lang.get()
+    return lang.strftime(to_local(company, datetime), f'{lang.date} %H:%M')

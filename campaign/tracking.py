@@ -24,7 +24,7 @@ from trytond.rpc import RPC
 from trytond.tools import grouped_slice, sqlite_apply_types
 from trytond.transaction import Transaction, without_check_access
 
-from ..moment import minute_after, now, this_minute, to_local
+from ..moment import format_moment, minute_after, now, this_minute
 from ..party import PHONE_TYPES
 from ..savepoint import savepoint
 from .exceptions import AttendError
@@ -769,11 +769,7 @@ class Tracking(metaclass=PoolMeta):
             campaign=campaign.rec_name)
 
     def _format_moment(self, moment):
-        pool = Pool()
-        Lang = pool.get('ir.lang')
-        lang = Lang.get()
-        return lang.strftime(
-            to_local(self.company, moment), f'{lang.date} %H:%M')
+        return format_moment(self.company, moment)
 
     @classmethod
     def give_back_expired(cls, campaigns=None):

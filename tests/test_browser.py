@@ -39,7 +39,7 @@ Item = Model.get('ir.module.config_wizard.item')
 for item in Item.find([('state', '=', 'open')]):
     item.state = 'done'
     item.save()
-for login in ['ana', 'olga', 'oscar']:
+for login in ['ana', 'olga', 'oscar', 'pablo']:
     user = get_user(login)
     user.password = 'password of ' + login
     user.save()
@@ -64,6 +64,11 @@ for name, operator in [
     mechanism.value = '+573105551234'
     party.save()
     Tracking(party=party, business_unit=unit, operator=operator).save()
+pablo, = Employee.find([('party.name', '=', "Pablo Outside")])
+for name in ["Day One", "Day Two", "Day Three"]:
+    party = Party(name=name)
+    party.save()
+    Tracking(party=party, business_unit=unit, operator=pablo).save()
 party = Party(name="Late Customer")
 party.save()
 tracking = Tracking(party=party, business_unit=unit, operator=olga)
@@ -196,6 +201,40 @@ class BrowserTestCase(unittest.TestCase):
             sao.tab("Closed")
             row, = sao.rows()
             self.assertIn("Late Customer", row)
+            sao.check()
+
+    def test_day(self):
+        "Test that a customer takes at most five keys, and one by the mouse"
+        with self.sao() as sao:
+            sao.login('pablo', 'password of pablo')
+            sao.menu("Trackings", "My Day")
+            sao.page.evaluate('''() => {
+                window.presses = 0;
+                for (const type of ['keydown', 'mousedown']) {
+                    window.addEventListener(
+                        type, () => window.presses++, true);
+                }
+                }''')
+            # High interest and to call tomorrow, then nobody answers
+            for customer, keys in [
+                    ("Day One", ['h', 'Tab', 'i']), ("Day Two", ['n'])]:
+                sao.wait_focus('interest')
+                self.assertEqual(sao.value('party'), customer)
+                sao.page.evaluate('window.presses = 0')
+                sao.press(*keys)
+                sao.press_access('s')
+                presses = sao.page.evaluate('window.presses')
+                self.assertEqual(presses, len(keys) + 1)
+                self.assertLessEqual(presses, 5)
+            self.assertEqual(sao.value('party'), "Day Three")
+            sao.fill('interest', "Some Interest, Send More Information")
+            sao.fill('next_step', "In 1 Week")
+            sao.button("Save and Next")
+            self.assertIn("nothing to do", sao.value('text'))
+            sao.button("Close")
+            sao.menu("Trackings", "My Work")
+            sao.tab("Pending")
+            self.assertEqual(len(sao.rows()), 3)
             sao.check()
 
     def test_campaign(self):

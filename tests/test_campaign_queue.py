@@ -359,6 +359,36 @@ class CampaignQueueTestCase(CampaignMixin, unittest.TestCase):
         self.assertTrue(reason.startswith("You took it"), msg=reason)
 
     @with_transaction()
+    def test_work(self):
+        "Test that promised calls come first in the day and no others"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        WorkRecord = pool.get('sale.activity.work.record')
+        self.set_up()
+        promised, taken = self.create(2)
+        self.call('operator', 'take', promised, minutes(0))
+        self.attend(
+            'operator', promised, minutes(5), 'call_back',
+            callback_date=minutes(60))
+        self.call('operator', 'take', taken, minutes(10))
+        with freeze(START):
+            overdue, = Call.create([{
+                        'company': self.campaign.company.id,
+                        'summary': "General",
+                        'assignee': self.employees['operator'].id,
+                        'planned_date': minutes(30),
+                        }])
+        call = promised.__class__(promised.id).next_call
+        with self.as_user('operator'), freeze(minutes(61)):
+            origins, skipped = [], []
+            while found := WorkRecord.find_next(skipped)[0]:
+                origins.append(found)
+                skipped.append(str(found))
+            self.assertEqual(origins, [call, overdue])
+            _, reason = WorkRecord.find_next([])
+            self.assertIn("promised", reason)
+
+    @with_transaction()
     def test_callback_away(self):
         "Test that the call-back of who is away comes to another"
         pool = Pool()
