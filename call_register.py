@@ -236,59 +236,79 @@ class RegisterCallStart(RecordMixin):
         ContactMechanism = pool.get('party.contact_mechanism')
         caller = (self.caller or '').strip()
         number = ContactMechanism.compact_number(caller)
-        if number:
+        parties, is_text = self._find_by_number(number), False
+        if not parties and not (number and number.startswith('+')):
+            # It may be a tax identifier
+            parties = self._find_by_text(caller)
+            is_text = bool(parties)
+        if number and not is_text:
             self.phone_number = ContactMechanism.format_number(caller)
-        parties = self._find_parties(caller, number)
-        self.parties = parties if len(parties) > 1 else []
-        if len(parties) == 1:
-            self.party, = parties
-        elif caller and self.party not in parties:
-            self.party = None
+        if caller:
+            self._set_parties(parties)
+        else:
+            self.parties = []
         self.on_change_party()
 
-    @fields.depends('phone_number')
+    @fields.depends(
+        'phone_number', 'party', 'parties', methods=['on_change_party'])
     def on_change_phone_number(self):
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
         self.phone_number = ContactMechanism.format_number(self.phone_number)
+        # Who was chosen calls from any number
+        if not self.party:
+            number = ContactMechanism.compact_number(self.phone_number)
+            self._set_parties(self._find_by_number(number))
+            self.on_change_party()
+
+    def _set_parties(self, parties):
+        self.parties = parties if len(parties) > 1 else []
+        if len(parties) == 1:
+            self.party, = parties
+        elif self.party not in parties:
+            self.party = None
 
     @classmethod
-    def _find_parties(cls, caller, number, limit=20):
+    def _find_by_number(cls, number, limit=20):
         pool = Pool()
         Call = pool.get('sale.call')
-        Contact = pool.get('party.contact')
         ContactMechanism = pool.get('party.contact_mechanism')
         Party = pool.get('party.party')
-        if number:
-            operator = '='
-            if not number.startswith('+'):
-                if len(number) < 4:
-                    return []
-                operator, number = 'ilike', f'%{number}%'
-            parties = [m.party for m in ContactMechanism.search([
-                        ('type', 'in', PHONE_TYPES),
-                        ('value_compact', operator, number),
-                        ('party.active', '=', True),
-                        ], limit=limit)]
-            if not parties:
-                with without_check_access():
-                    parties = [c.party for c in Call.search([
-                                ('phone_compact', operator, number),
-                                ('party.active', '=', True),
-                                ], limit=limit)]
-                parties = Party.browse([p.id for p in parties])
-        elif len(caller) > 2:
-            pattern = f'%{escape_wildcard(caller)}%'
-            parties = Party.search([
-                    ('rec_name', 'ilike', pattern),
-                    ], limit=limit)
-            if not parties:
-                parties = [c.party for c in Contact.search([
-                            ('name', 'ilike', pattern),
+        if not number:
+            return []
+        operator = '='
+        if not number.startswith('+'):
+            if len(number) < 4:
+                return []
+            operator, number = 'ilike', f'%{number}%'
+        parties = [m.party for m in ContactMechanism.search([
+                    ('type', 'in', PHONE_TYPES),
+                    ('value_compact', operator, number),
+                    ('party.active', '=', True),
+                    ], limit=limit)]
+        if not parties:
+            with without_check_access():
+                parties = [c.party for c in Call.search([
+                            ('phone_compact', operator, number),
                             ('party.active', '=', True),
                             ], limit=limit)]
-        else:
-            parties = []
+            parties = Party.browse([p.id for p in parties])
+        return list(dict.fromkeys(parties))
+
+    @classmethod
+    def _find_by_text(cls, text, limit=20):
+        pool = Pool()
+        Contact = pool.get('party.contact')
+        Party = pool.get('party.party')
+        if len(text) <= 2:
+            return []
+        pattern = f'%{escape_wildcard(text)}%'
+        parties = Party.search([('rec_name', 'ilike', pattern)], limit=limit)
+        if not parties:
+            parties = [c.party for c in Contact.search([
+                        ('name', 'ilike', pattern),
+                        ('party.active', '=', True),
+                        ], limit=limit)]
         return list(dict.fromkeys(parties))
 
     @fields.depends('company', 'party', 'tracking', 'trackings')

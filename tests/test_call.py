@@ -410,6 +410,52 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
                 self.answer("+57 (601) 5550000").start.party, caller)
 
     @with_transaction()
+    def test_register_phone_number(self):
+        "Test that who calls is found by the number in its own field too"
+        company = self.setup_company()
+        with set_company(company), freeze(2026, 1, 2):
+            party = self.create_party("Customer", PHONE)
+            for number in FORMS:
+                with self.subTest(number=number):
+                    start = self.answer("").start
+                    start.phone_number = number
+                    start.on_change_phone_number()
+                    self.assertEqual(start.party, party)
+            # Who was chosen calls from any number
+            other = self.create_party("Other")
+            start = self.answer("Other").start
+            start.phone_number = FORMS[1]
+            start.on_change_phone_number()
+            self.assertEqual(start.party, other)
+            twin = self.create_party("Twin", PHONE)
+            start = self.answer("").start
+            start.phone_number = FORMS[1]
+            start.on_change_phone_number()
+            self.assertFalse(start.party)
+            self.assertEqual(set(start.parties), {party, twin})
+
+    @with_transaction()
+    def test_register_identifier(self):
+        "Test that a tax identifier is not taken for a phone number"
+        pool = Pool()
+        Identifier = pool.get('party.identifier')
+        company = self.setup_company()
+        with set_company(company), freeze(2026, 1, 2):
+            party = self.create_party("Customer", PHONE)
+            Identifier.create([{
+                        'party': party.id, 'type': None,
+                        'code': '213123432-1'}])
+            for caller in ["213123432-1", "213123432"]:
+                with self.subTest(caller=caller):
+                    start = self.answer(caller).start
+                    self.assertEqual(start.party, party)
+                    self.assertFalse(start.phone_number)
+            # What is nobody's may be the number of an extension
+            start = self.answer("4567").start
+            self.assertFalse(start.party)
+            self.assertEqual(start.phone_number, "4567")
+
+    @with_transaction()
     def test_register(self):
         "Test an incoming call and what follows from it"
         pool = Pool()
