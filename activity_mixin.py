@@ -529,6 +529,10 @@ class ActivityMixin(Workflow, ActivityLineMixin):
     def _format_date(self, date):
         return format_moment(self.company, date)
 
+    def _is_completed_by(self, values):
+        "Return if the values only tell what the user did not know"
+        return False
+
     @classmethod
     def _facts(cls):
         "The fields that say what was done"
@@ -558,7 +562,8 @@ class ActivityMixin(Workflow, ActivityLineMixin):
                     and values.keys() & cls._facts()
                     and not Tracking.is_administrator()):
                 for activity in activities:
-                    if activity.state == 'done':
+                    if (activity.state == 'done'
+                            and not activity._is_completed_by(values)):
                         raise AccessError(gettext(
                                 'sale_opportunity_management'
                                 '.msg_activity_done_modify',

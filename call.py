@@ -94,6 +94,8 @@ class Call(
             },
         help="If somebody answered.")
     outcome_string = outcome.translated('outcome')
+    customer_missing = fields.Function(
+        fields.Boolean("Customer Missing"), 'get_customer_missing')
     to_call_back = fields.Boolean(
         "To Call Back", readonly=True,
         help="Nobody answered the incoming call and nobody called since.")
@@ -123,6 +125,8 @@ class Call(
             "The number that was called or called us.\n"
             "Leave empty for the one of the tracking or of the party.")
         cls.phone.searcher = 'search_phone'
+        for field in [cls.party, cls.tracking, cls.interest]:
+            field.states['readonly'] &= ~Eval('customer_missing', False)
         cls.planned_date.states = {
             **cls.planned_date.states,
             'invisible': Eval('direction') == 'incoming',
@@ -394,6 +398,24 @@ class Call(
         parties, numbers = cls._callers(calls)
         callbacks.append(lambda: cls.update_call_back([], parties, numbers))
         return callbacks
+
+    @classmethod
+    def get_customer_missing(cls, calls, name):
+        "Return whether the user took the call and may still tell of whom"
+        pool = Pool()
+        User = pool.get('res.user')
+        employees = set(User.get_working_employees())
+        return {
+            c.id: bool(
+                c.state == 'done' and not c.party and not c.tracking
+                and c.done_by and c.done_by.id in employees)
+            for c in calls}
+
+    def _is_completed_by(self, values):
+        return (
+            self.customer_missing
+            and values.keys() & self._facts()
+            <= {'party', 'tracking', 'interest'})
 
     @classmethod
     def _call_back_fields(cls):

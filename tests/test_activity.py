@@ -358,6 +358,7 @@ class ActivityTestCase(TrackingTestMixin, unittest.TestCase):
                     ('type', 'in', ['tree', 'form']),
                     # The dialogs have their own buttons
                     ('name', 'not in', [
+                            'activity_list_work',
                             'task_form_create',
                             'tracking_close_activity_list']),
                     ])

@@ -435,6 +435,47 @@ class CallTestCase(TrackingTestMixin, unittest.TestCase):
             self.assertEqual(set(start.parties), {party, twin})
 
     @with_transaction()
+    def test_customer_missing(self):
+        "Test that who took a call tells later of whom it was, once"
+        pool = Pool()
+        Call = pool.get('sale.call')
+        company = self.setup_company()
+        operator = create_employee(company, "Olga")
+        user = self.create_user(operator, 'group_tracking')
+        party = self.create_party("Customer", PHONE)
+        other = self.create_party("Other")
+        tracking = self.create_tracking(
+            company, party=party.id, operator=operator.id)
+        with set_company(company), freeze(2026, 1, 2):
+            own, second = [
+                self.create_incoming(
+                    phone_number="601 555 0000", done_by=operator.id,
+                    outcome='answered', date=dt.datetime(2026, 1, 1))
+                for _ in range(2)]
+            colleagues = self.create_incoming(
+                phone_number="601 555 0001", outcome='answered',
+                date=dt.datetime(2026, 1, 1))
+        with self.as_user(user), freeze(2026, 1, 3):
+            own, second = Call.browse([own.id, second.id])
+            self.assertTrue(own.customer_missing)
+            for values in [
+                    {'party': party.id, 'outcome': 'missed'},
+                    {'done_date': dt.datetime(2026, 1, 1, 1)},
+                    ]:
+                with self.subTest(values=values), \
+                        self.assertRaises(AccessError):
+                    Call.write([own], values)
+            Call.write([own], {'party': party.id})
+            Call.write([second], {'tracking': tracking.id, 'interest': '2'})
+            self.assertEqual(Call(second.id).party, party)
+            for call in [own, second, colleagues]:
+                call = Call(call.id)
+                with self.subTest(call=call), self.assertRaises(AccessError):
+                    Call.write([call], {'party': other.id})
+        self.assertEqual(Call(own.id).party, party)
+        self.assertFalse(Call(own.id).customer_missing)
+
+    @with_transaction()
     def test_register_identifier(self):
         "Test that a tax identifier is not taken for a phone number"
         pool = Pool()
