@@ -29,18 +29,6 @@ class AttendOpen(Wizard):
             }
 
 
-class AttendView(StateView):
-
-    def get_view(self, wizard, state_name):
-        # The clients would ask for the options each time that they show it
-        view = super().get_view(wizard, state_name)
-        result = {
-            **view['fields']['result'],
-            'selection': wizard.attend.get_results(),
-            }
-        return {**view, 'fields': {**view['fields'], 'result': result}}
-
-
 class Attend(Wizard):
     __name__ = 'sale.campaign.attend'
     # They may be given to somebody else meanwhile, each is checked when used
@@ -57,7 +45,7 @@ class Attend(Wizard):
     chosen = StateTransition()
     # The web client makes the access keys of the first letters of the labels
     # but d, e, f, i, n, t and w: each needs another one in every language
-    attend = AttendView(
+    attend = StateView(
         'sale.campaign.attend.customer',
         'sale_opportunity_management.campaign_attend_customer_view_form', [
             Button("Leave", 'leave', 'tryton-exit', validate=False),

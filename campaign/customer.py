@@ -30,6 +30,8 @@ class AttendCustomer(ModelView):
             },
         depends={'company'})
     campaign = fields.Many2One('sale.campaign', "Campaign", readonly=True)
+    typology = fields.Many2One(
+        'sale.campaign.typology', "Typology", readonly=True)
     reason = fields.Char(
         "Why Now", readonly=True,
         help="Why this customer comes now.")
@@ -54,9 +56,8 @@ class AttendCustomer(ModelView):
     comment = fields.Text(
         "Comment",
         help="What was said or, to skip the customer, why.")
-    # The options come with the view, see AttendView
     result = fields.Selection(
-        [], "Result", sort=False,
+        'get_results', "Result", sort=False,
         help="What the call ended with.\n"
         "Leave empty to leave only a comment.")
     promises = fields.Function(
@@ -118,14 +119,13 @@ class AttendCustomer(ModelView):
         'sale.campaign.attend.file', None, "Add Files",
         help="The recording of the call, pictures or any other file.")
 
+    @fields.depends('typology', 'result')
     def get_results(self):
-        """Return the options of the result
-
-        That the user may read the tracking is checked for the values."""
-        results = [(None, "")]
-        if self.tracking and (campaign := self.tracking.campaign):
-            results += [
-                (str(r.id), r.rec_name) for r in campaign.typology.results]
+        results = self.typology.results if self.typology else []
+        results = [(None, "")] + [(str(r.id), r.rec_name) for r in results]
+        # The web client fills the options again each time that something
+        # changes, and what is pressed then sends the first one
+        results.sort(key=lambda r: r[0] != self.result)
         return results
 
     @property
@@ -148,6 +148,7 @@ class AttendCustomer(ModelView):
             'company': tracking.company.id,
             'party': tracking.party.id,
             'campaign': tracking.campaign.id,
+            'typology': tracking.campaign.typology.id,
             'last_result': tracking.result.id if tracking.result else None,
             'attempts': tracking.attempts,
             'script': tracking.campaign.script,

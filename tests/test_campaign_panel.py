@@ -62,7 +62,6 @@ class Screen:
             result = self.wizard.execute(self.session, data, state)
         view = result.get('view', {})
         self.state = view.get('state')
-        self.fields = view.get('fields_view', {}).get('fields')
         self.form = view.get('defaults', {})
 
     def execute_again(self, state):
@@ -198,14 +197,22 @@ class CampaignPanelTestCase(CampaignMixin, unittest.TestCase):
     @with_transaction()
     def test_result_typology(self):
         "Test that the results are those of the typology of the campaign"
+        pool = Pool()
+        Customer = pool.get('sale.campaign.attend.customer')
         self.set_up()
         screen = Screen(self, 'operator')
-        self.assertEqual(screen.fields['result']['selection'], [
-                (None, ""),
-                *((str(r.id), r.rec_name)
-                    for r in self.campaign.typology.results)])
-        # The clients do not ask for them
-        self.assertFalse(screen.fields['result']['selection_change_with'])
+        results = Customer(
+            typology=self.campaign.typology, result=None).get_results()
+        self.assertEqual(results[0], (None, ""))
+        self.assertEqual(
+            [int(id_) for id_, _ in results[1:]],
+            [r.id for r in self.campaign.typology.results])
+        # The selected one is the first
+        id_, _ = results[3]
+        self.assertEqual(
+            Customer(
+                typology=self.campaign.typology, result=id_).get_results(),
+            [results[3], *results[:3], *results[4:]])
         screen.form['result'] = str(
             self.record('campaign_typology_tenders').results[0].id)
         with self.assertRaises(AttendError):
