@@ -239,8 +239,11 @@ def create_leads():
 
 
 def create_duplicates():
-    "Create two customers again, as who did not look for them writes them"
+    """Create two customers again, as who did not look for them writes them
+
+    One of them is merged."""
     Cron = Model.get('ir.cron')
+    Duplicate = Model.get('party.duplicate')
     Party = Model.get('party.party')
     for party in Party.find([
                 ('name', 'like', "Óptica %"),
@@ -253,6 +256,9 @@ def create_duplicates():
         again.save()
     cron, = Cron.find([('method', '=', 'party.duplicate|find_all')])
     cron.click('run_once')
+    merge = Wizard('party.merge', Duplicate.find(
+            [('state', '=', 'to_review')], order=[('id', 'DESC')], limit=1))
+    merge.execute('merge')
 
 
 def main(database, config_file, users_file):

@@ -325,6 +325,15 @@ class Duplicate(ModelSQL, ModelView):
         cls.save(to_save)
         cls.delete(to_delete)
 
+    @classmethod
+    @without_check_access
+    def part(cls, party, other):
+        "Let the two that were merged by mistake be no duplicates"
+        duplicates = [
+            d for d in cls._search_pairs([party], [])
+            if other in {d.party, d.other}]
+        cls.write(duplicates, {'state': 'not_duplicate'})
+
     def _key(self, party):
         other, = {self.party, self.other} - {party}
         return self.company, other

@@ -13,7 +13,8 @@ from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
-from trytond.transaction import Transaction, check_access, without_check_access
+from trytond.transaction import (
+    Transaction, check_access, inactive_records, without_check_access)
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from ..savepoint import savepoint
@@ -103,7 +104,14 @@ class Merge(Wizard):
             if line.merge and line.party}
         parties = Party.search(
             [('id', 'in', list(ids))], order=[('id', 'ASC')])
-        if survivor not in parties or len(parties) < 2:
+        with inactive_records():
+            # It may be pressed again when the answer was lost
+            merged = Party.search([
+                    ('id', 'in', list(ids)),
+                    ('active', '=', False),
+                    ('replaced_by', '=', survivor.id),
+                    ], limit=1) if survivor else []
+        if survivor not in parties or len(parties) < 2 and not merged:
             raise MergeError(gettext(
                     'sale_opportunity_management.msg_merge_parties'))
         parties.remove(survivor)

@@ -68,6 +68,11 @@ class Replace(metaclass=PoolMeta):
     def transition_replace(self):
         pool = Pool()
         Duplicate = pool.get('party.duplicate')
+        Log = pool.get('party.merge.log')
+        source, destination = self.ask.source, self.ask.destination
         # Before they are forgotten with the source
-        Duplicate.replace(self.ask.source, self.ask.destination)
-        return super().transition_replace()
+        Duplicate.replace(source, destination)
+        log = Log.begin(source, destination, self.fields_to_replace())
+        result = super().transition_replace()
+        log.end()
+        return result

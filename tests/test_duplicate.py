@@ -339,6 +339,195 @@ class DuplicateTestCase(TrackingTestMixin, unittest.TestCase):
         self.assertEqual(
             [i.active for i in Party(self.ids[2]).identifiers], [True])
 
+    def undo(self, log):
+        "Undo the merge and return the log as the next transaction sees it"
+        log.__class__.undo([log])
+        for cache in Transaction().cache.values():
+            cache.clear()
+        return log.__class__(log.id)
+
+    def merge_first(self):
+        "Merge the second party into the first and return the log"
+        pool = Pool()
+        Log = pool.get('party.merge.log')
+        Party = pool.get('party.party')
+        with set_company(self.company):
+            self.merge(
+                'party.party', Party.browse(self.ids[:2]),
+                survivor=self.parties[0])
+        log, = Log.search([
+                ('survivor', '=', self.ids[0]), ('state', '=', 'merged')])
+        return log
+
+    @with_transaction()
+    def test_merge_twice(self):
+        "Test pressing again after the answer was lost"
+        pool = Pool()
+        Log = pool.get('party.merge.log')
+        Party = self.set_up()
+        merge, state = self.merge(
+            'party.party', Party.browse(self.ids[:2]),
+            survivor=self.parties[0])
+        self.assertEqual(state, 'end')
+        self.assertEqual(merge.transition_merge(), 'end')
+        self.assertEqual(
+            Log.search_count([('merged', '=', self.ids[1])]), 1)
+
+    @with_transaction()
+    def test_merge_cut(self):
+        "Test that nothing is half done when merging one of them fails"
+        pool = Pool()
+        Log = pool.get('party.merge.log')
+        Party = self.set_up()
+        tracking = self.create_tracking(self.company, party=self.ids[1])
+        with patch.object(Log, 'end', side_effect=RuntimeError), \
+                self.assertRaises(RuntimeError):
+            self.merge(
+                'party.party', Party.browse(self.ids[:2]),
+                survivor=self.parties[0])
+        for cache in Transaction().cache.values():
+            cache.clear()
+        self.assertEqual(
+            tracking.__class__(tracking.id).party, self.parties[1])
+        self.assertTrue(Party(self.ids[1]).active)
+        self.assertEqual(
+            Log.search_count([('merged', '=', self.ids[1])]), 0)
+
+    @with_transaction()
+    def test_undo(self):
+        "Test that a merge is logged and undone"
+        pool = Pool()
+        Address = pool.get('party.address')
+        Note = pool.get('ir.note')
+        Party = self.set_up()
+        survivor, merged, _ = self.parties
+        tracking = self.create_tracking(self.company, party=merged.id)
+        Address.create([
+                {'party': p.id, 'city': "Cali"} for p in [survivor, merged]])
+        Note.create([{'resource': str(merged), 'message': "Calls late"}])
+        self.search_duplicates()
+        log = self.merge_first()
+        self.assertEqual(log.merged, merged)
+        self.assertEqual(log.company, self.company)
+        self.assertEqual(log.user.id, Transaction().user)
+        # Tracking, address, mechanism and note
+        self.assertEqual(log.number, 4)
+        self.assertEqual(
+            {r.record.__name__ for r in log.lines}, {
+                'sale.tracking', 'party.address', 'party.contact_mechanism',
+                'ir.note'})
+        for _ in range(2):
+            # Twice does nothing more
+            log = self.undo(log)
+            self.assertEqual(log.state, 'undone')
+            self.assertIsNone(log.kept)
+            merged = Party(merged.id)
+            self.assertTrue(merged.active)
+            self.assertIsNone(merged.replaced_by)
+            self.assertEqual([a.city for a in merged.addresses], ["Cali"])
+            self.assertEqual(
+                [m.value_compact for m in merged.contact_mechanisms],
+                ['+573105551234'])
+            self.assertEqual(
+                tracking.__class__(tracking.id).party, merged)
+            self.assertEqual(
+                Note.search_count([('resource', '=', str(merged))]), 1)
+            self.assertEqual(
+                [a.city for a in Party(survivor.id).addresses], ["Cali"])
+        self.assertEqual(self.search()[0, 1].state, 'not_duplicate')
+
+    @with_transaction()
+    def test_undo_kept(self):
+        "Test that what changed since stays and is told with its reason"
+        pool = Pool()
+        Note = pool.get('ir.note')
+        self.set_up()
+        survivor, merged, other = self.parties
+        with Transaction().set_context(_skip_warnings=True):
+            trackings = [
+                self.create_tracking(self.company, party=merged.id)
+                for _ in range(3)]
+        note, = Note.create([{'resource': str(merged), 'message': "Gone"}])
+        log = self.merge_first()
+        Note.delete([note])
+        Tracking = trackings[0].__class__
+        table = Tracking.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.update(
+                [table.write_date], [dt.datetime(2100, 1, 1)],
+                where=table.id == trackings[0].id))
+        cursor.execute(*table.update(
+                [table.party], [other.id], where=table.id == trackings[1].id))
+        log = self.undo(log)
+        self.assertEqual(log.state, 'undone')
+        self.assertEqual(
+            [Tracking(t.id).party for t in trackings],
+            [survivor, other, merged])
+        self.assertEqual(log.kept.splitlines(), [
+                "Sale Tracking, Customer: 1 changed since",
+                "Sale Tracking, Customer: 1 of another party now",
+                "Note, Resource: 1 not there any more",
+                ])
+
+    @with_transaction()
+    def test_undo_refused(self):
+        "Test that a merge is not undone below another one"
+        pool = Pool()
+        Log = pool.get('party.merge.log')
+        Party = self.set_up()
+        log = self.merge_first()
+        with set_company(self.company):
+            self.merge(
+                'party.party', Party.browse([self.ids[0], self.ids[2]]),
+                survivor=self.parties[2])
+        with self.assertRaises(MergeError):
+            Log.undo([log])
+        last, = Log.search([('survivor', '=', self.ids[2])])
+        Log.undo([last])
+        Log.undo([Log(log.id)])
+        self.assertEqual(
+            Party.search([('id', 'in', self.ids)], order=[('id', 'ASC')]),
+            Party.browse(self.ids))
+        self.assertEqual(Log(log.id).state, 'undone')
+        # Brought back by hand
+        log = self.merge_first()
+        Party.write(
+            [self.parties[1]], {'active': True, 'replaced_by': None})
+        with self.assertRaises(MergeError):
+            Log.undo([log])
+
+    @with_transaction()
+    def test_undo_access(self):
+        "Test that only administrators undo and only of their company"
+        pool = Pool()
+        Log = pool.get('party.merge.log')
+        Party = self.set_up()
+        users = {
+            group: self.create_user(
+                create_employee(self.company, group), group)
+            for group in [
+                'group_tracking', 'group_tracking_manager',
+                'group_tracking_admin']}
+        log = self.merge_first()
+        other = self.create_company()
+        for group, user in users.items():
+            with self.subTest(group=group), self.as_user(user):
+                if group != 'group_tracking_admin':
+                    for call in [
+                            lambda: Log.read([log.id], ['id']),
+                            lambda: Log.undo([Log(log.id)]),
+                            ]:
+                        with self.assertRaises(AccessError):
+                            call()
+                    continue
+                self.assertEqual(Log.search([]), [log])
+                Log.undo([Log(log.id)])
+        self.assertTrue(Party(self.ids[1]).active)
+        with Transaction().set_user(0):
+            Log.write([log], {'company': other.id})
+        with self.as_user(users['group_tracking_admin']):
+            self.assertEqual(Log.search([]), [])
+
     @with_transaction()
     def test_find_all(self):
         "Test that the task of the night goes over all the parties by slices"
