@@ -88,11 +88,26 @@ class Merge(Wizard):
                         'sale_opportunity_management.msg_merge_refused',
                         party=party.rec_name,
                         reason=getattr(e, 'message', e)))
-        if not refused:
+        twins = self._get_twins(survivor)
+        if not refused and not twins:
             return 'end'
         self.result.merged = len(parties) - len(refused)
         self.result.refused = '\n'.join(refused)
+        self.result.trackings = twins
         return 'result'
+
+    @classmethod
+    def _get_twins(cls, party):
+        "Return the open trackings of a business unit that has several"
+        pool = Pool()
+        Tracking = pool.get('sale.tracking')
+        trackings = Tracking.search([
+                ('party', '=', party.id),
+                ('state', '=', 'open'),
+                ], order=[('business_unit', 'ASC'), ('start_date', 'ASC')])
+        numbers = Counter((t.company, t.business_unit) for t in trackings)
+        return [
+            t for t in trackings if numbers[t.company, t.business_unit] > 1]
 
     def _get_parties(self):
         "Return the parties to merge and the one that stays"
@@ -138,6 +153,7 @@ class Merge(Wizard):
         return {
             'merged': self.result.merged,
             'refused': self.result.refused,
+            'trackings': [t.id for t in self.result.trackings or []],
             }
 
     def end(self):
@@ -253,4 +269,15 @@ class MergeResult(ModelView):
 
     merged = fields.Integer(
         "Merged", readonly=True, help="How many parties were merged.")
-    refused = fields.Text("Not Merged", readonly=True)
+    refused = fields.Text(
+        "Not Merged", readonly=True,
+        states={
+            'invisible': ~Eval('refused'),
+            })
+    trackings = fields.Many2Many(
+        'sale.tracking', None, None, "Open Trackings", readonly=True,
+        states={
+            'invisible': ~Eval('trackings'),
+            },
+        help="The party that stays has several of the same business unit: "
+        "close those that are not needed.")

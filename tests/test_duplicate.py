@@ -295,7 +295,8 @@ class DuplicateTestCase(TrackingTestMixin, unittest.TestCase):
         _, state = self.merge(
             'party.duplicate', [pairs[0, 1], pairs[1, 2]],
             survivor=self.parties[2])
-        self.assertEqual(state, 'end')
+        # The trackings are of one business unit
+        self.assertEqual(state, 'result')
         self.assertEqual(
             Tracking.search_count([('party', '=', self.ids[2])]), 3)
         self.assertEqual(
@@ -372,6 +373,32 @@ class DuplicateTestCase(TrackingTestMixin, unittest.TestCase):
         self.assertEqual(merge.transition_merge(), 'end')
         self.assertEqual(
             Log.search_count([('merged', '=', self.ids[1])]), 1)
+
+    @with_transaction()
+    def test_merge_twins(self):
+        "Test that several open trackings of a business unit are told"
+        pool = Pool()
+        BusinessUnit = pool.get('sale.business_unit')
+        Tracking = pool.get('sale.tracking')
+        Party = self.set_up()
+        unit, other = BusinessUnit.create([
+                {'name': "Optics"}, {'name': "Other"}])
+        with Transaction().set_context(_skip_warnings=True):
+            trackings = [
+                self.create_tracking(
+                    self.company, party=self.ids[i], business_unit=u.id)
+                for i, u in [(0, unit), (1, unit), (1, other)]]
+        with set_company(self.company):
+            merge, state = self.merge(
+                'party.party', Party.browse(self.ids[:2]),
+                survivor=self.parties[0])
+            self.assertEqual(state, 'result')
+            result = merge.default_result([])
+            self.assertEqual(result['merged'], 1)
+            self.assertEqual(
+                set(result['trackings']), {t.id for t in trackings[:2]})
+            Tracking.close([Tracking(trackings[0].id)])
+            self.assertEqual(merge._get_twins(self.parties[0]), [])
 
     @with_transaction()
     def test_merge_cut(self):
