@@ -14,7 +14,7 @@ from trytond.model.exceptions import AccessError
 from trytond.model.modelsql import _TABLE_QUERY_COLUMNS
 from trytond.pool import Pool
 from trytond.pyson import Eval
-from trytond.transaction import inactive_records
+from trytond.transaction import Transaction, inactive_records
 from trytond.wizard import StateAction, StateTransition, Wizard
 
 from .activity_mixin import STATES, ActivityLineMixin, ActivityMixin
@@ -368,8 +368,15 @@ class Open(Wizard):
     call = StateAction('sale_opportunity_management.act_call_open')
     task = StateAction('sale_opportunity_management.act_task_open')
     incident = StateAction('sale_opportunity_management.act_task_open')
+    work = StateAction('sale_opportunity_management.wizard_activity_work')
 
     def transition_start(self):
+        pool = Pool()
+        Work = pool.get('sale.activity.work.record')
+        if Transaction().context.get('work'):
+            origin, _ = Work.find_chosen(self.record)
+            if origin:
+                return 'work'
         return self.record.kind
 
     def _do_open(self, action):
@@ -377,6 +384,13 @@ class Open(Wizard):
         Activity = pool.get('sale.activity')
         activity, = Activity.get_activities([self.record])
         return action, {'res_id': [activity.id]}
+
+    def do_work(self, action):
+        return action, {
+            'model': self.model.__name__,
+            'id': self.record.id,
+            'ids': [self.record.id],
+            }
 
     do_call = _do_open
     do_task = _do_open

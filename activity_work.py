@@ -25,7 +25,7 @@ class Work(Wizard):
     __name__ = 'sale.activity.work'
 
     start = StateTransition()
-    record = StateView(
+    result = StateView(
         'sale.activity.work.record',
         'sale_opportunity_management.activity_work_record_view_form', [
             Button("Leave", 'end', 'tryton-exit'),
@@ -46,6 +46,15 @@ class Work(Wizard):
 
     @check_access
     def transition_start(self):
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Record = pool.get('sale.activity.work.record')
+        if self.model == Activity and self.record:
+            origin, reason = Record.find_chosen(self.record)
+            if origin:
+                self.result = Record(
+                    origin=origin, reason=reason, skipped=None)
+                return 'result'
         return self._next([])
 
     def _next(self, skipped):
@@ -55,13 +64,13 @@ class Work(Wizard):
         if not origin:
             self.nothing.skipped = len(skipped)
             return 'nothing'
-        self.record = Record(
+        self.result = Record(
             origin=origin, reason=reason, skipped='\n'.join(skipped))
-        return 'record'
+        return 'result'
 
     @check_access
-    def default_record(self, fields):
-        return self.record.get_values()
+    def default_result(self, fields):
+        return self.result.get_values()
 
     @check_access
     def default_nothing(self, fields):
@@ -81,17 +90,17 @@ class Work(Wizard):
     @check_access
     def transition_skip(self):
         return self._next([
-                *self.record.get_skipped(), str(self.record.origin)])
+                *self.result.get_skipped(), str(self.result.origin)])
 
     @check_access
     def transition_save(self):
-        self.record.save_once()
+        self.result.save_once()
         return 'end'
 
     @check_access
     def transition_save_next(self):
-        self.record.save_once()
-        return self._next(self.record.get_skipped())
+        self.result.save_once()
+        return self._next(self.result.get_skipped())
 
     def end(self):
         return 'reload'
@@ -150,6 +159,23 @@ class WorkRecord(RecordMixin):
                             date=format_moment(origin.company, date))
                 offset += len(records)
         return None, None
+
+    @classmethod
+    def find_chosen(cls, line):
+        "Return what the user chose, if they have to do it, and why"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        User = pool.get('res.user')
+        employee = User.get_current_employee()
+        if not employee or not Activity.search([
+                    ('id', '=', line.id),
+                    *cls._pending_domain(employee),
+                    ]):
+            return None, None
+        origin, date = cls._get_origin(line)
+        return origin, gettext(
+            'sale_opportunity_management.msg_work_overdue',
+            date=format_moment(origin.company, date))
 
     @classmethod
     def _get_origin(cls, record):

@@ -5,6 +5,7 @@
 import datetime as dt
 import unittest
 
+from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_employee
 from trytond.modules.sale_opportunity_management.exceptions import (
     AlreadyRecordedError, WorkError)
@@ -21,9 +22,16 @@ NOW = 2026, 1, 5, 15
 class Day:
     "The dialog in front of the user"
 
-    def __init__(self):
+    def __init__(self, line=None):
         pool = Pool()
         self.wizard = pool.get('sale.activity.work', type='wizard')
+        self.context = {}
+        if line:
+            self.context = {
+                'active_model': line.__name__,
+                'active_id': line.id,
+                'active_ids': [line.id],
+                }
         with without_check_access():
             self.session, start, _ = self.wizard.create()
         self.execute(start)
@@ -34,7 +42,7 @@ class Day:
             data = {self.state: {
                     n: v for n, v in {**self.form, **values}.items()
                     if not n.endswith('.')}}
-        with without_check_access():
+        with without_check_access(), Transaction().set_context(self.context):
             result = self.wizard.execute(self.session, data, state)
         view = result.get('view', {})
         self.state = view.get('state')
@@ -106,13 +114,57 @@ class ActivityWorkTestCase(TrackingTestMixin, unittest.TestCase):
         self.assertEqual(self.hidden_call.state, 'pending')
 
     @with_transaction()
+    def test_chosen(self):
+        "Test that the line that is opened comes first"
+        pool = Pool()
+        Activity = pool.get('sale.activity')
+        Open = pool.get('sale.activity.open', type='wizard')
+        self.set_up()
+
+        def line(activity):
+            line, = Activity.search([
+                    ('date', '=', activity.date),
+                    ('tracking', '=', activity.tracking.id)])
+            return line
+
+        def open_(activity, **context):
+            with without_check_access():
+                session_id, start, _ = Open.create()
+                with Transaction().set_context(
+                        active_model='sale.activity',
+                        active_id=line(activity).id,
+                        active_ids=[line(activity).id], **context):
+                    (action, _), = Open.execute(
+                        session_id, {}, start)['actions']
+            return action.get('wiz_name') or action.get('res_model')
+
+        with self.as_user(self.user), freeze(*NOW):
+            self.assertEqual(open_(self.task), 'sale.task')
+            self.assertEqual(
+                open_(self.task, work=True), 'sale.activity.work')
+            day = Day(line(self.task))
+            self.assertEqual(day.form['origin'], str(self.task))
+            day.execute('save_next', description="Sent")
+            self.assertEqual(day.form['origin'], str(self.call))
+            # What was done is shown on its form
+            self.assertEqual(open_(self.task, work=True), 'sale.task')
+            day = Day(line(self.task))
+            self.assertEqual(day.form['origin'], str(self.call))
+        # Of a colleague
+        with Transaction().set_user(0), without_check_access():
+            hidden = line(self.hidden_call)
+        with self.as_user(self.user), freeze(*NOW), \
+                self.assertRaises(AccessError):
+            Day(hidden)
+
+    @with_transaction()
     def test_skip(self):
         "Test that what is skipped comes when it is tried again"
         self.set_up()
         with self.as_user(self.user), freeze(*NOW):
             day = Day()
             origins = []
-            while day.state == 'record':
+            while day.state == 'result':
                 origins.append(day.form['origin'])
                 day.execute('skip')
             self.assertEqual(origins, [
@@ -162,7 +214,7 @@ class ActivityWorkTestCase(TrackingTestMixin, unittest.TestCase):
         self.set_up()
         with self.as_user(self.user), freeze(*NOW):
             day = Day()
-            for state in ['record', 'save', 'save_next']:
+            for state in ['result', 'save', 'save_next']:
                 with self.subTest(state=state), \
                         self.assertRaises(WorkError):
                     day.execute(state, origin=str(self.hidden_call))
