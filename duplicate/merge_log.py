@@ -17,6 +17,7 @@ from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
+from ..moment import now
 from .exceptions import MergeError
 
 _in = fields.SQL_OPERATORS['in']
@@ -42,7 +43,7 @@ class MergeLog(ModelSQL, ModelView):
             'company': Eval('company', -1),
             },
         depends={'company'})
-    date = fields.Timestamp("Date", required=True, readonly=True)
+    date = fields.DateTime("Date", required=True, readonly=True)
     user = fields.Many2One(
         'res.user', "User", readonly=True, ondelete='SET NULL',
         help="Who merged the parties.")
@@ -139,7 +140,7 @@ class MergeLog(ModelSQL, ModelView):
                     'survivor': destination.id,
                     'merged': source.id,
                     'user': transaction.user or None,
-                    'date': _now(),
+                    'date': _next_second(),
                     }])
         line = Line.__table__()
         for model, name in replaced:
@@ -163,7 +164,7 @@ class MergeLog(ModelSQL, ModelView):
     @without_check_access
     def end(self):
         "Log that the parties are merged from now on"
-        self.date = _now()
+        self.date = _next_second()
         self.save()
 
     @classmethod
@@ -297,8 +298,9 @@ class MergeLogLine(ModelSQL, ModelView):
             for m in sorted({m for m, _ in Replace.fields_to_replace()})]
 
 
-def _now():
-    return dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
+def _next_second():
+    # What was written before has a fraction of it
+    return now() + dt.timedelta(seconds=1)
 
 
 def _to_datetime(value):
