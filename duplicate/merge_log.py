@@ -15,8 +15,10 @@ from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import (
+    Transaction, inactive_records, without_check_access)
 
+from ..access import readable
 from ..moment import now
 from .exceptions import MergeError
 
@@ -283,7 +285,11 @@ class MergeLogLine(ModelSQL, ModelView):
         ondelete='CASCADE')
     record = fields.Reference(
         "Record", selection='get_models', readonly=True)
-    name = fields.Char("Field", readonly=True)
+    name = fields.Char("Name", readonly=True)
+    # Whoever may not read one of the models does not get the reference
+    record_name = fields.Function(fields.Char("Record"), 'get_strings')
+    model_string = fields.Function(fields.Char("Records"), 'get_strings')
+    field_string = fields.Function(fields.Char("As"), 'get_strings')
     was_active = fields.Boolean(
         "Was Active", readonly=True,
         help="If the record was active before the merge.")
@@ -296,6 +302,33 @@ class MergeLogLine(ModelSQL, ModelView):
         return [
             (m, Model.get_name(m))
             for m in sorted({m for m, _ in Replace.fields_to_replace()})]
+
+    @classmethod
+    def get_strings(cls, lines, names):
+        pool = Pool()
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        by_model = defaultdict(list)
+        # The reference tells nothing of what is not there any more
+        cursor.execute(*table.select(
+                table.id, table.record, table.name,
+                where=_in(table.id, [line.id for line in lines])))
+        for line_id, record, name in cursor.fetchall():
+            model, id_ = record.split(',')
+            by_model[pool.get(model)].append((line_id, int(id_), name))
+        strings = {
+            'record_name': {}, 'model_string': {}, 'field_string': {}}
+        for Model, values in by_model.items():
+            allowed = readable(Model, [id_ for _, id_, _ in values])
+            with inactive_records():
+                records = {r.id: r.rec_name for r in Model.search([
+                            ('id', 'in', list(allowed))])}
+            for line_id, id_, name in values:
+                labels = Model.__names__(name)
+                strings['record_name'][line_id] = records.get(id_)
+                strings['model_string'][line_id] = labels['model']
+                strings['field_string'][line_id] = labels['field']
+        return {name: strings[name] for name in names}
 
 
 def _next_second():

@@ -443,6 +443,11 @@ class DuplicateTestCase(TrackingTestMixin, unittest.TestCase):
             {r.record.__name__ for r in log.lines}, {
                 'sale.tracking', 'party.address', 'party.contact_mechanism',
                 'ir.note'})
+        self.assertIn(
+            ("Party Address", "Party", "Cali"),
+            {(
+                    r.model_string, r.field_string,
+                    r.record_name.split(', ')[-1]) for r in log.lines})
         for _ in range(2):
             # Twice does nothing more
             log = self.undo(log)
@@ -490,6 +495,9 @@ class DuplicateTestCase(TrackingTestMixin, unittest.TestCase):
         self.assertEqual(
             [Tracking(t.id).party for t in trackings],
             [survivor, other, merged])
+        self.assertEqual(
+            {r.record_name for r in log.lines if r.model_string == "Note"},
+            {None})
         self.assertEqual(log.kept.splitlines(), [
                 "Sale Tracking, Customer: 1 changed since",
                 "Sale Tracking, Customer: 1 of another party now",

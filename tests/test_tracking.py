@@ -38,6 +38,8 @@ NOT_REPLACED = {
     ('ir.model.log', 'resource'),
     ('party.duplicate', 'other'),
     ('party.duplicate', 'party'),
+    ('party.merge.log', 'merged'),
+    ('party.merge.log', 'survivor'),
     ('party.party', 'replaced_by'),
     ('party.party-delivered_to-stock.location', 'party'),
     ('party.party-party.category', 'party'),
